@@ -1,0 +1,74 @@
+# `make` alone lists what there is. Every target sets up what it needs first; nothing is installed outside this folder
+# but Kafka's jars, which go to the user's cache.
+
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.setup
+
+# The first of these that runs and is new enough; `make setup PYTHON=/path/to/python` chooses another.
+PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do \
+  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$candidate; break; fi; done)
+
+# A capture of exchange trades; without one the simulator makes them.
+CAPTURE ?= $(firstword $(wildcard ../shared/data/*.gz))
+
+.PHONY: help setup demo smoke test lint bench-ingest bench-freshness docs lock clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+setup: $(READY) ## install everything into .venv and fetch Kafka's jars
+
+demo: $(READY) ## run it all on this machine and watch bars move (CAPTURE=FILE replays that file)
+	$(BIN)/twofold up $(if $(CAPTURE),--replay "$(CAPTURE)" --speed 10)
+
+smoke: $(READY) ## run it all without a person and check every answer (CAPTURE=FILE)
+	$(BIN)/python tests/smoke $(if $(CAPTURE),--capture "$(CAPTURE)")
+
+test: $(READY) ## prove the laws: every test, with real Kafka, Delta, Prefect and Spark
+	$(BIN)/pytest -q
+
+lint: $(READY) ## check style, format, types and the borders between the layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench-ingest: $(READY) ## CPU and rate of the speed worker beside quixstreams, over one topic
+	$(BIN)/python bench/ingest
+
+bench-freshness: $(READY) ## time from a produced trade to an HTTP answer that holds it
+	$(BIN)/python bench/freshness
+
+docs: $(READY) ## write docs/settings.md from the settings
+	$(BIN)/python docs/settings_page.py
+
+lock: ## write requirements.lock from pyproject.toml (needs uv; keeps versions that still fit)
+	@command -v uv >/dev/null 2>&1 || { echo "make lock needs uv, which is not on the path."; exit 1; }
+	uv pip compile pyproject.toml --extra spark --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+
+clean: ## remove .venv, caches and builds; data in .twofold stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# hatchling and editables come from the lock, so the project itself is installed without a build environment of its own.
+$(READY): requirements.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then \
+	  echo "Twofold needs Python 3.11 or later, and none of python3.13, python3.12, python3.11 and python3 is one."; \
+	  echo "Install one, or name it: make setup PYTHON=/path/to/python"; exit 1; fi
+	@echo "Installing what requirements.lock names into $(VENV); the first time this takes a few minutes."
+	@if command -v uv >/dev/null 2>&1; then \
+	  set -ex; \
+	  uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV); \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
+	else \
+	  set -ex; \
+	  "$(PYTHON)" -m venv $(VENV); \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	fi
+	$(BIN)/python -m twofold.event_log.jars
+	@touch $@
