@@ -1,0 +1,147 @@
+"""Every error that Twofold raises on purpose.
+
+    TwofoldError
+    ├── SettingsError            a setting is missing, malformed or contradicts another
+    ├── DeclarationError         a view or a source is declared wrongly
+    ├── UnknownName              a name was asked for that does not exist
+    ├── QueryError               a question to the serving API cannot be answered as asked
+    ├── ArithmeticOverflow       a sum left the range of its decimal type
+    ├── CaptureError             a file of trades cannot be read
+    ├── SchedulerUnreachable     no Prefect server answers
+    ├── EventLogError
+    │   ├── EventLogUnreachable  no broker answers
+    │   ├── TopicMissing         the topic does not exist
+    │   ├── TopicReplaced        positions are of a topic that was deleted and made anew
+    │   ├── LogTruncated         the broker lost records that had been read
+    │   └── EmbeddedKafkaError   the embedded Kafka did not start
+    ├── LakeError
+    │   ├── LakeUnreachable      the lake cannot be read
+    │   ├── NoLake               there is no lake at the root yet
+    │   ├── TurnTaken            another batch cycle is at work
+    │   └── Superseded           another writer committed first; nothing of this cycle is public
+    ├── SpeedError
+    │   ├── BaseGone             the speed worker does not hold that base (any more)
+    │   └── SpeedAway            the speed worker does not answer
+    └── SupervisionError         the parts of `twofold up` cannot be started or watched
+        └── PortTaken            a port that a part is to listen on is in use
+
+A message says what happened, to what, and what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class TwofoldError(Exception):
+    """The root of every error that Twofold raises on purpose."""
+
+
+class SettingsError(TwofoldError):
+    """A setting is missing, malformed or contradicts another."""
+
+
+class DeclarationError(TwofoldError):
+    """A view or a source is declared wrongly."""
+
+
+class UnknownName(TwofoldError):
+    """A name was asked for that does not exist; the message names those that do."""
+
+    def __init__(self, kind: str, name: str, exist: Iterable[str]) -> None:
+        self.kind = kind
+        self.name = name
+        self.exist = sorted(exist)
+        near = get_close_matches(name, self.exist, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        names = ", ".join(self.exist) or "none"
+        super().__init__(f"There is no {kind} {name!r}.{hint} Known: {names}.")
+
+
+class QueryError(TwofoldError):
+    """A question to the serving API cannot be answered as asked."""
+
+
+class ArithmeticOverflow(TwofoldError):
+    """A sum left the range of its decimal type; nothing was written."""
+
+
+class CaptureError(TwofoldError):
+    """A file of trades cannot be read."""
+
+
+class SchedulerUnreachable(TwofoldError):
+    """No Prefect server answers."""
+
+
+class EventLogError(TwofoldError):
+    """Something about the event log (Kafka) stands in the way."""
+
+
+class EventLogUnreachable(EventLogError):
+    """No broker answers at the configured addresses."""
+
+
+class TopicMissing(EventLogError):
+    """The topic does not exist."""
+
+
+class TopicReplaced(EventLogError):
+    """Positions are of another topic than the one that now has the name: it was deleted and made anew."""
+
+
+class LogTruncated(EventLogError):
+    """The broker lost records that had been read: the log ends, or parts, below a position."""
+
+
+class EmbeddedKafkaError(EventLogError):
+    """The embedded Kafka did not start."""
+
+
+class LakeError(TwofoldError):
+    """Something about the lake (the Delta tables) stands in the way."""
+
+
+class LakeUnreachable(LakeError):
+    """The lake cannot be read."""
+
+
+class NoLake(LakeError):
+    """There is no lake at the root yet: no batch side has started on it."""
+
+
+class TurnTaken(LakeError):
+    """Another batch cycle is at work on the lake."""
+
+
+class Superseded(LakeError):
+    """Another writer committed first; nothing of this cycle is public, and it is safe to run again."""
+
+
+class SpeedError(TwofoldError):
+    """Something about the speed worker stands in the way."""
+
+
+class BaseGone(SpeedError):
+    """The speed worker does not hold the base that was asked for; reload the newest publication."""
+
+    def __init__(self, sequence: int, held: Iterable[int]) -> None:
+        self.sequence = sequence
+        self.held = sorted(held)
+        super().__init__(
+            f"The speed worker holds no base for publication {sequence}; it holds {self.held}. "
+            "Load the newest publication and ask again."
+        )
+
+
+class SpeedAway(SpeedError):
+    """The speed worker does not answer; answers can only be made from the batch side."""
+
+
+class SupervisionError(TwofoldError):
+    """The parts of `twofold up` cannot be started or watched."""
+
+
+class PortTaken(SupervisionError):
+    """A port that a part is to listen on is in use; nothing was started."""

@@ -1,0 +1,44 @@
+"""Lanes and positions: where in the event log something stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+Positions = Mapping[str, int]
+"""Lane name to the next offset to read; exclusive. A cut is the positions that a publication has taken in."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Lane:
+    """One ordered source of records: a partition of a topic, known by the topic's id and not by its name."""
+
+    topic_id: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic_id}/{self.partition}"
+
+    @classmethod
+    def parse(cls, name: str) -> Lane:
+        """Make a lane from its name, `<topic id>/<partition>`."""
+        topic_id, _, partition = name.rpartition("/")
+        return cls(topic_id, int(partition))
+
+
+def positions_to_json(positions: Positions) -> str:
+    """Write positions as JSON with sorted lanes, so that equal positions are equal text."""
+    return orjson.dumps(dict(positions), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def positions_from_json(text: str) -> dict[str, int]:
+    """Read positions as `positions_to_json` wrote them."""
+    positions: dict[str, int] = orjson.loads(text)
+    return positions
+
+
+def at_least(positions: Positions, other: Positions) -> bool:
+    """Whether `positions` have reached `other` in every lane of `other`."""
+    return all(positions.get(lane, 0) >= offset for lane, offset in other.items())

@@ -1,0 +1,94 @@
+"""The one settings object. Every value comes from an environment variable `TWOFOLD_<NAME>` or its default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from twofold.errors import SettingsError
+from twofold.source import SHIPPED_SOURCES, Source
+
+
+class Settings(BaseSettings):
+    """Where things are and how much they may take. Sizes are in bytes, times in the unit that the name ends with."""
+
+    model_config = SettingsConfigDict(env_prefix="TWOFOLD_", frozen=True, extra="ignore")
+
+    data_folder: Path = Field(
+        default=Path(".twofold"), description="Where the embedded Kafka, the local lake, logs and caches live."
+    )
+    lake: str = Field(
+        default="",
+        description="Root of the Delta tables: a folder or an object store address. Empty: `<data_folder>/lake`.",
+    )
+    bootstrap_servers: str = Field(
+        default="", description="Kafka brokers, `host:port,…`. Empty: the embedded Kafka on `kafka_port`."
+    )
+    kafka_port: int = Field(default=19092, ge=1, le=65535, description="Loopback port of the embedded Kafka.")
+    topic: str = Field(default="trades", pattern=r"^[a-zA-Z0-9._-]{1,249}$", description="The event log's topic.")
+    partitions: int = Field(default=4, ge=1, le=10_000, description="Partitions of the topic when Twofold creates it.")
+    sources: dict[str, Source] = Field(
+        default_factory=lambda: dict(SHIPPED_SOURCES), description="Known sources by name, as JSON."
+    )
+    default_source: str = Field(default="simulator", description="The source of records that carry no `source` header.")
+    speed_address: str = Field(
+        default="127.0.0.1:18815", description="Where the speed worker listens and serving asks."
+    )
+    serving_address: str = Field(default="127.0.0.1:18080", description="Where the serving API listens.")
+    prefect_port: int = Field(
+        default=14200, ge=1, le=65535, description="Loopback port of the Prefect server of `twofold up`."
+    )
+    cycle_interval_s: float = Field(
+        default=15.0, gt=0, description="Seconds between batch cycles of the served deployment."
+    )
+    cycle_max_records: int = Field(
+        default=2_000_000,
+        ge=1,
+        description="Records that one batch cycle takes in at most; the rest waits for the next.",
+    )
+    speed_memory_bytes: int = Field(
+        default=2 * 1024**3, ge=64 * 1024**2, description="Resident memory at which the speed worker pauses reading."
+    )
+
+    @field_validator("default_source")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        return value.strip()
+
+    @property
+    def lake_root(self) -> str:
+        """The lake's root, with the default filled in."""
+        return self.lake or str(self.data_folder / "lake")
+
+    @property
+    def brokers(self) -> str:
+        """The brokers to talk to, with the embedded default filled in."""
+        return self.bootstrap_servers or f"127.0.0.1:{self.kafka_port}"
+
+    @property
+    def embedded_kafka(self) -> bool:
+        """Whether the event log is the embedded Kafka."""
+        return not self.bootstrap_servers
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: a value does not fit; the message names each variable and what it takes.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        lines = [
+            f"TWOFOLD_{'__'.join(str(part) for part in item['loc']).upper()}: {item['msg']}" for item in error.errors()
+        ]
+        raise SettingsError("Some settings do not fit:\n  " + "\n  ".join(lines)) from None
+    if settings.default_source not in settings.sources:
+        known = ", ".join(sorted(settings.sources))
+        raise SettingsError(
+            f"TWOFOLD_DEFAULT_SOURCE: no source {settings.default_source!r} is declared. Known: {known}."
+        )
+    return settings

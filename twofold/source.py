@@ -1,0 +1,35 @@
+"""Sources: what a producer of trades says about its records."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SOURCE_HEADER = "source"
+"""The Kafka header that names the source of a record; without it the default source is meant."""
+
+WireFormatName = Literal["canonical", "binance"]
+IdKind = Literal["contiguous", "unique"]
+
+
+class Source(BaseModel):
+    """What is true of every record of one producer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    venue: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="Where the trades happened.")
+    wire_format: WireFormatName = Field(description="How a record's value is written.")
+    ids: IdKind = Field(
+        description="`contiguous`: whole numbers per symbol without holes; `unique`: whole numbers, holes mean nothing."
+    )
+    collected_header: str | None = Field(
+        default=None,
+        description="The header with the collector's receive time in UTC microseconds, as decimal text.",
+    )
+
+
+SHIPPED_SOURCES: dict[str, Source] = {
+    "binance-spot": Source(venue="binance", wire_format="binance", ids="contiguous", collected_header="collected_us"),
+    "simulator": Source(venue="simulator", wire_format="canonical", ids="contiguous"),
+}
