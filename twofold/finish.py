@@ -1,0 +1,82 @@
+"""Finished columns: exact arithmetic over aggregates, and the one place where anything is divided or rounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from typing import Any
+
+import polars as pl
+
+FINISHED_TYPE = pl.Decimal(38, 8)
+"""The type of every finished column: 8 places, a tie rounded to the even neighbour; null where a divisor is zero."""
+
+_UNIT = 10**8
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """Arithmetic over aggregate columns: `column("a") / (column("b") + column("c"))`."""
+
+    operator: str
+    operands: tuple[Formula | str, ...]
+
+    def __add__(self, other: Formula) -> Formula:
+        return Formula("+", (self, other))
+
+    def __sub__(self, other: Formula) -> Formula:
+        return Formula("-", (self, other))
+
+    def __truediv__(self, other: Formula) -> Formula:
+        return Formula("/", (self, other))
+
+    def columns(self) -> set[str]:
+        """The names of the columns that the formula reads."""
+        names = {operand for operand in self.operands if isinstance(operand, str)}
+        return names.union(*(operand.columns() for operand in self.operands if isinstance(operand, Formula)))
+
+    def meaning(self) -> Any:  # noqa: ANN401  # nested JSON data
+        """The formula as JSON data that is equal for formulas of equal meaning: `a + b` and `b + a` are one."""
+        parts = [operand.meaning() if isinstance(operand, Formula) else operand for operand in self.operands]
+        return [self.operator, *(sorted(parts, key=repr) if self.operator == "+" else parts)]
+
+
+def column(name: str) -> Formula:
+    """A formula that is one aggregate's value."""
+    return Formula("column", (name,))
+
+
+def finish(formula: Formula, frame: pl.DataFrame) -> pl.Series:
+    """Evaluate a formula over whole rows of merged aggregates, as `FINISHED_TYPE`.
+
+    Intermediate results are exact fractions (numerator and denominator); only the end result is rounded, once.
+    """
+    values = {name: frame[name].to_list() for name in formula.columns()}
+    with localcontext(prec=60):
+        results = [_rounded(*_evaluate(formula, values, row)) for row in range(frame.height)]
+        return pl.Series(results, dtype=FINISHED_TYPE)
+
+
+def _evaluate(formula: Formula | str, values: dict[str, list[Any]], row: int) -> tuple[int, int]:
+    """The value at a row as numerator and denominator; a denominator of 0 stands for no value."""
+    if isinstance(formula, str):
+        value = values[formula][row]
+        return (0, 0) if value is None else Decimal(value).as_integer_ratio()
+    if formula.operator == "column":
+        return _evaluate(formula.operands[0], values, row)
+    (a, b), (c, d) = (_evaluate(operand, values, row) for operand in formula.operands)
+    if formula.operator == "/":
+        return (a * d, b * c) if d else (0, 0)
+    sign = 1 if formula.operator == "+" else -1
+    return a * d + sign * c * b, b * d
+
+
+def _rounded(numerator: int, denominator: int) -> Decimal | None:
+    if denominator == 0:
+        return None
+    if denominator < 0:
+        numerator, denominator = -numerator, -denominator
+    quotient, remainder = divmod(numerator * _UNIT, denominator)
+    if 2 * remainder > denominator or (2 * remainder == denominator and quotient % 2):
+        quotient += 1
+    return Decimal(quotient).scaleb(-8)
