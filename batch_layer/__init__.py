@@ -1,0 +1,1 @@
+"""The batch layer: what a cycle does, from the event log to a publication."""

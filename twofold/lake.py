@@ -1,0 +1,182 @@
+"""The lake: Delta tables under one root, read at exact versions and written on exact parents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from twofold.errors import LakeUnreachable, Superseded
+
+CHECKPOINT_EVERY = 50
+"""Commits between checkpoints, so that opening a table stays quick however many commits it has."""
+
+
+class _Commit(TypedDict):
+    commit_properties: CommitProperties
+    post_commithook_properties: PostCommitHookProperties
+
+
+_ON_PARENT = _Commit(
+    commit_properties=CommitProperties(max_commit_retries=0),
+    post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """A table's name under the lake's root, its columns, and the columns that its files are parted by."""
+
+    name: str
+    schema: pl.Schema
+    partition_by: tuple[str, ...] = ()
+
+
+class Lake:
+    """Delta tables under one root: a folder or an object store address."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root if "://" in root else str(Path(root).resolve())
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the lake is a folder of this machine."""
+        return "://" not in self.root
+
+    def address(self, table: str) -> str:
+        """Where a table is."""
+        return f"{self.root}/{table}"
+
+    def exists(self, table: str) -> bool:
+        """Whether a table has been created."""
+        with _reading(table):
+            return DeltaTable.is_deltatable(self.address(table))
+
+    def open(self, table: str, version: int | None = None) -> DeltaTable:
+        """A handle on a table at a version, or at its head.
+
+        Raises:
+            LakeUnreachable: there is no such table or version, or it cannot be read.
+        """
+        with _reading(table):
+            return DeltaTable(self.address(table), version=version)
+
+    def scan(self, table: str, version: int) -> pl.LazyFrame:
+        """The rows of a table at exactly that version."""
+        with _reading(table):
+            return pl.scan_delta(self.open(table, version))
+
+    def read_files(self, table: str, files: list[str], columns: list[str]) -> pl.DataFrame:
+        """Columns, other than those that files are parted by, of some of the data files of a table."""
+        with _reading(table):
+            return pl.scan_parquet(files).select(columns).collect()
+
+    def files(self, table: str, version: int) -> list[str]:
+        """The addresses of the data files that make up a table at that version."""
+        return list(self.open(table, version).file_uris())
+
+
+class TableWriter:
+    """Writes to one table, each commit on exactly the parent that the writer knows.
+
+    It starts from the published version. What was written after that and never published is dropped by bringing the
+    head back to the published content, as a new version; published versions are never touched.
+    """
+
+    def __init__(self, lake: Lake, spec: TableSpec, published: int | None) -> None:
+        self.spec = spec
+        self._table = _created(lake, spec)
+        wanted = 0 if published is None else published
+        if self._table.version() != wanted:
+            with _committing(spec.name):
+                self._table.restore(wanted, **_ON_PARENT)
+                self._table.update_incremental()
+
+    @property
+    def version(self) -> int:
+        """The version of the table that holds all that this writer has written."""
+        return int(self._table.version())
+
+    def rows(self) -> pl.LazyFrame:
+        """The rows as this writer sees them."""
+        return pl.scan_delta(self._table)
+
+    def file_count(self, partition: str = "") -> int:
+        """How many data files make up the table, or a partition of it such as `day=2024-08-09`."""
+        return sum(partition in address for address in self._table.file_uris())
+
+    def append(self, frame: pl.DataFrame) -> None:
+        """Add rows, in one commit.
+
+        Raises:
+            Superseded: someone else has committed to the table since this writer looked.
+        """
+        self._write(frame, None, replaces=False)
+
+    def replace(self, frame: pl.DataFrame, where: str | None = None) -> None:
+        """Replace all rows, or those of whole partitions that a predicate names, in one commit.
+
+        Raises:
+            Superseded: someone else has committed to the table since this writer looked.
+        """
+        self._write(frame, where, replaces=True)
+
+    def _write(self, frame: pl.DataFrame, where: str | None, *, replaces: bool) -> None:
+        parent = self.version
+        rows = frame.select(self.spec.schema.names())
+        with _committing(self.spec.name):
+            if replaces:
+                write_deltalake(self._table, rows, mode="overwrite", predicate=where, **_ON_PARENT)
+            else:
+                write_deltalake(self._table, rows, mode="append", **_ON_PARENT)
+            self._table.update_incremental()
+        if self.version != parent + 1:
+            raise Superseded(
+                f"Table {self.spec.name!r} went from version {parent} to {self.version} under one commit: another "
+                "writer is at work. Nothing of this cycle is public; the next cycle starts again from the newest publication."
+            )
+        if self.version % CHECKPOINT_EVERY == 0:
+            self._table.create_checkpoint()
+
+
+def _created(lake: Lake, spec: TableSpec) -> DeltaTable:
+    if not lake.exists(spec.name):
+        with _reading(spec.name):
+            DeltaTable.create(
+                lake.address(spec.name),
+                schema=spec.schema.to_frame().to_arrow().schema,
+                mode="ignore",
+                partition_by=list(spec.partition_by) or None,
+            )
+    return lake.open(spec.name)
+
+
+@contextmanager
+def _reading(table: str) -> Iterator[None]:
+    try:
+        yield
+    except TableNotFoundError as error:
+        raise LakeUnreachable(f"The lake has no table {table!r} where one is expected: {error}") from error
+    except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
+        raise LakeUnreachable(
+            f"Table {table!r} cannot be read: {error}. Look whether the lake's root is mounted and readable."
+        ) from error
+
+
+@contextmanager
+def _committing(table: str) -> Iterator[None]:
+    try:
+        yield
+    except CommitFailedError as error:
+        raise Superseded(
+            f"Another writer committed to table {table!r} first. Nothing of this cycle is public; "
+            "the next cycle starts again from the newest publication."
+        ) from error
+    except (DeltaError, OSError) as error:
+        raise LakeUnreachable(f"Table {table!r} cannot be written: {error}") from error

@@ -1,0 +1,180 @@
+"""Publications: the one table that says what is public, and the compare-and-set by which it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+import polars as pl
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from twofold.account import Account, accounts_from_json, accounts_to_json
+from twofold.clock import EPOCH
+from twofold.errors import NoLake, Superseded, UnknownName
+from twofold.lake import Lake, TableSpec, TableWriter
+from twofold.lane import positions_from_json, positions_to_json
+
+PUBLICATIONS = TableSpec(
+    "publications",
+    pl.Schema(
+        {
+            "sequence": pl.Int64(),
+            "published_at": pl.Datetime("us", "UTC"),
+            "cut": pl.String(),
+            "tables": pl.String(),
+            "view_hashes": pl.String(),
+            "decoder_hash": pl.String(),
+            "witnesses": pl.String(),
+            "accounts": pl.String(),
+        }
+    ),
+)
+"""Columns of the publications table; those that hold a mapping hold it as JSON with sorted keys."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is public, as of one sequence number.
+
+    Attributes:
+        sequence: 1 for the first publication, then one more each.
+        published_at: When, UTC.
+        cut: Position up to which the batch side has taken everything in, per lane; exclusive.
+        tables: The version of each Delta table that readers read.
+        view_hashes: View name to the hash of the meaning that its table was folded by.
+        decoder_hash: The hash of the decoder's meaning.
+        witnesses: What the watermarks stand on, per venue (`twofold.watermark`).
+        accounts: What became of every record below the cut, per lane.
+    """
+
+    sequence: int
+    published_at: datetime
+    cut: Mapping[str, int] = field(default_factory=dict)
+    tables: Mapping[str, int] = field(default_factory=dict)
+    view_hashes: Mapping[str, str] = field(default_factory=dict)
+    decoder_hash: str = ""
+    witnesses: Mapping[str, list[int]] = field(default_factory=dict)
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+
+    def row(self) -> dict[str, Any]:
+        """This publication as a row of the table."""
+        return {
+            "sequence": self.sequence,
+            "published_at": self.published_at,
+            "cut": positions_to_json(self.cut),
+            "tables": _to_json(self.tables),
+            "view_hashes": _to_json(self.view_hashes),
+            "decoder_hash": self.decoder_hash,
+            "witnesses": _to_json(self.witnesses),
+            "accounts": accounts_to_json(self.accounts),
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Publication:
+        """Read a row of the table."""
+        return cls(
+            sequence=row["sequence"],
+            published_at=row["published_at"],
+            cut=positions_from_json(row["cut"]),
+            tables=orjson.loads(row["tables"]),
+            view_hashes=orjson.loads(row["view_hashes"]),
+            decoder_hash=row["decoder_hash"],
+            witnesses=orjson.loads(row["witnesses"]),
+            accounts=accounts_from_json(row["accounts"]),
+        )
+
+
+GENESIS = Publication(sequence=0, published_at=EPOCH)
+"""What holds before anything was published: nothing taken in, empty tables."""
+
+
+class Publications:
+    """A reader of the publications table. Looking for news is cheap when there is none."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._table: DeltaTable | None = None
+        self._newest = GENESIS
+        self._read_version = -1
+
+    def newest(self) -> Publication:
+        """The newest publication; `GENESIS` where nothing was published yet.
+
+        Raises:
+            NoLake: there is no lake at the root.
+            LakeUnreachable: the table cannot be read.
+        """
+        table = self._refreshed()
+        if table.version() != self._read_version:
+            self._newest = _last_row(table)
+            self._read_version = table.version()
+        return self._newest
+
+    def at(self, sequence: int) -> Publication:
+        """The publication of that sequence number.
+
+        Raises:
+            UnknownName: there is none of that number.
+        """
+        rows = pl.scan_delta(self._refreshed()).filter(pl.col("sequence") == sequence).collect()
+        if rows.is_empty():
+            raise UnknownName("publication", str(sequence), [f"1 to {self.newest().sequence}"])
+        return Publication.from_row(rows.row(0, named=True))
+
+    def _refreshed(self) -> DeltaTable:
+        if self._table is None:
+            if not self._lake.exists(PUBLICATIONS.name):
+                raise NoLake(
+                    f"There is no lake at {self._lake.root} yet. It is founded by the batch side: run `twofold cycle` "
+                    "or `twofold up`, or set TWOFOLD_LAKE to where it is."
+                )
+            self._table = self._lake.open(PUBLICATIONS.name)
+        else:
+            try:
+                self._table.update_incremental()
+            except DeltaError:
+                self._table = None  # So that the next look opens the table anew, whether or not this one fails.
+                self._table = self._lake.open(PUBLICATIONS.name)
+        return self._table
+
+
+def _last_row(table: DeltaTable) -> Publication:
+    added = pl.DataFrame(table.get_add_actions(flatten=True))
+    if added.is_empty():
+        return GENESIS
+    newest = added["max.sequence"].max()
+    rows = pl.scan_delta(table).filter(pl.col("sequence") == newest).collect()
+    return Publication.from_row(rows.row(0, named=True))
+
+
+def found_lake(lake: Lake) -> None:
+    """Make sure that there is a lake at the root, with an empty publications table if it is new."""
+    TableWriter(lake, PUBLICATIONS, _head(lake))
+
+
+def publish(lake: Lake, publication: Publication) -> None:
+    """Make a publication public, if the newest one is still the one before it.
+
+    Raises:
+        Superseded: another publication of that sequence exists already; nothing was made public.
+    """
+    writer = TableWriter(lake, PUBLICATIONS, _head(lake))
+    expected = Publications(lake).newest().sequence + 1
+    if publication.sequence != expected:
+        raise Superseded(
+            f"Publication {publication.sequence} comes too late: the newest is {expected - 1} already. Nothing of this "
+            "cycle is public; the next cycle starts again from the newest publication."
+        )
+    writer.append(pl.DataFrame([publication.row()], schema=PUBLICATIONS.schema))
+
+
+def _head(lake: Lake) -> int | None:
+    return lake.open(PUBLICATIONS.name).version() if lake.exists(PUBLICATIONS.name) else None
+
+
+def _to_json(mapping: Mapping[str, Any]) -> str:
+    return orjson.dumps(dict(mapping), option=orjson.OPT_SORT_KEYS).decode()

@@ -1,0 +1,93 @@
+"""What the speed worker tells serving about one base, and the form it takes on the wire (Arrow Flight actions).
+
+An answer to `changes` is a header as JSON, then one Arrow IPC stream per view, in the order that the header names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+CHANGES = "changes"
+"""The action that asks for what changed in a base since a version; it waits for something to change."""
+
+WorkerState = Literal["live", "catching_up", "paused"]
+
+
+class ChangesRequest(BaseModel):
+    """What serving asks of the speed worker.
+
+    Attributes:
+        sequence: The publication whose base is meant.
+        incarnation: The fold that `after` belongs to; another one is answered whole.
+        after: The version that serving has.
+        wait_ms: How long to wait for a newer version.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    sequence: int
+    incarnation: str = ""
+    after: int = 0
+    wait_ms: int = 0
+
+
+class SpeedHeader(BaseModel):
+    """Where one base's fold stands.
+
+    Attributes:
+        sequence: The publication whose base it is.
+        incarnation: Which fold; a restarted one has another.
+        version: Rises with each change.
+        whole: Whether the partials are all there are, or what came after the version asked for.
+        state: `catching_up` until the fold has reached the end that the log had when it started; before that no
+            partials are sent.
+        positions: Next offset per lane.
+        ends: The log's end per lane, when last looked at.
+        accounts: Law 5, per lane, from the cut on, as `twofold.account` writes it.
+        newest_event_us: The newest event time folded, UTC microseconds; None without trades.
+        views: Names of the views whose partials follow.
+        held: The sequences of all bases that the worker can answer for.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    sequence: int
+    incarnation: str
+    version: int
+    whole: bool
+    state: WorkerState
+    positions: dict[str, int]
+    ends: dict[str, int]
+    accounts: str
+    newest_event_us: int | None
+    views: list[str]
+    held: list[int]
+
+
+class BaseGoneNotice(BaseModel):
+    """What the worker sends instead, as the extra information of a Flight error, when it does not hold the base."""
+
+    base_gone: int
+    held: list[int]
+
+
+def pack(header: SpeedHeader, partials: Mapping[str, pl.DataFrame]) -> list[bytes]:
+    """Write an answer, one buffer after the other."""
+    buffers = [header.model_dump_json().encode()]
+    for name in header.views:
+        stream = BytesIO()
+        partials[name].write_ipc_stream(stream)
+        buffers.append(stream.getvalue())
+    return buffers
+
+
+def unpack(buffers: list[bytes]) -> tuple[SpeedHeader, dict[str, pl.DataFrame]]:
+    """Read an answer as `pack` wrote it."""
+    header = SpeedHeader.model_validate_json(buffers[0])
+    frames = [pl.read_ipc_stream(BytesIO(buffer)) for buffer in buffers[1:]]
+    return header, dict(zip(header.views, frames, strict=True))

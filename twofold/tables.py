@@ -1,0 +1,21 @@
+"""The tables of the lake beside `publications`: their names and columns."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from twofold.decoding import DEAD_LETTER_SCHEMA, TRADE_SCHEMA
+from twofold.lake import TableSpec
+from twofold.ledger import LEDGER_SCHEMA
+from twofold.records import RECORD_SCHEMA
+from twofold.view import View
+
+RAW = TableSpec("raw", RECORD_SCHEMA)
+TRADES = TableSpec("trades", TRADE_SCHEMA)
+LEDGER = TableSpec("ledger", LEDGER_SCHEMA)
+DEAD_LETTERS = TableSpec("dead_letters", DEAD_LETTER_SCHEMA)
+
+
+def view_table(view: View) -> TableSpec:
+    """The table of a view's partials, parted by the UTC day of the window's start."""
+    return TableSpec(f"views/{view.name}", pl.Schema({**view.partial_schema, "day": pl.Date()}), ("day",))
