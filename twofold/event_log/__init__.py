@@ -1,0 +1,1 @@
+"""The event log: Kafka, as this project reads it, makes its topics and embeds it."""

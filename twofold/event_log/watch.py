@@ -1,0 +1,69 @@
+"""The watch: looks at the topic every few seconds, beside the reading."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from twofold.errors import TwofoldError
+from twofold.event_log.brokers import administer
+from twofold.event_log.topic import Topic, describe_topic, look_up
+
+LOOK_EVERY_S = 4.0
+
+
+class TopicWatch:
+    """Knows the newest state of a topic without making anyone wait; for use as a context manager.
+
+    The client library refetches its own metadata, but does not say when a topic was made anew under its name, and a
+    poll that finds no broker just returns nothing.
+
+    Raises:
+        TopicMissing: there is no such topic.
+        EventLogUnreachable: no broker answers.
+        EventLogError: the broker refuses.
+    """
+
+    def __init__(self, brokers: str, topic: str, every_s: float = LOOK_EVERY_S) -> None:
+        self._brokers = brokers
+        self._name = topic
+        self._every_s = every_s
+        self._seen: Topic | TwofoldError = describe_topic(brokers, topic)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"watch-{topic}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def newest(self) -> Topic:
+        """The topic as it was last seen.
+
+        Raises:
+            TopicMissing: it is gone.
+            EventLogUnreachable: no broker answered the last look.
+            EventLogError: the broker refused.
+        """
+        if isinstance(self._seen, TwofoldError):
+            raise self._seen.with_traceback(None)  # or each time would add to it
+        return self._seen
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._look_on()
+            except TwofoldError as error:
+                self._seen = error
+                self._stop.wait(self._every_s)
+
+    def _look_on(self) -> None:
+        with administer(self._brokers) as client:
+            while not self._stop.wait(self._every_s):
+                self._seen = look_up(client, self._brokers, self._name)
