@@ -1,0 +1,1 @@
+"""Serving: merges what is published with what is provisional, and says of every answer what it is."""

@@ -1,0 +1,104 @@
+"""The serving API: views, merged to this moment, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import orjson
+from fastapi import FastAPI, Query, Response
+
+from serving.answer import answer
+from serving.problem import answer_errors_as_problems, problem
+from serving.query import BaseChoice, parse_query
+from serving.seam import Seam
+from twofold.account import add_accounts
+from twofold.errors import UnknownName
+from twofold.view import View
+
+
+def make_app(seam: Seam, views: Mapping[str, View]) -> FastAPI:
+    """The application, answering from what `seam` keeps. It starts and stops the seam with itself."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        seam.start()
+        yield
+        seam.stop()
+
+    app = FastAPI(
+        title="Twofold",
+        summary="Views of trades up to this second, every trade counted once.",
+        lifespan=lifespan,
+    )
+    answer_errors_as_problems(app)
+    _add_views(app, seam, views)
+    _add_lanes(app, seam)
+    _add_health(app, seam)
+    return app
+
+
+def _add_views(app: FastAPI, seam: Seam, views: Mapping[str, View]) -> None:
+    @app.get("/v1/views", summary="The views that exist")
+    def list_views() -> Response:
+        return _json([_described(view) for view in views.values()])
+
+    @app.get("/v1/views/{view}", summary="Rows of a view, batch and live merged")
+    def read_view(
+        view: str,
+        venue: Annotated[str | None, Query(description="Only this venue.")] = None,
+        symbol: Annotated[str | None, Query(description="Only this symbol.")] = None,
+        interval: Annotated[str | None, Query(description="A multiple of the view's grain: 1m, 5m, 1h, 1d.")] = None,
+        start: Annotated[str | None, Query(description="First window start, RFC 3339 or epoch milliseconds.")] = None,
+        end: Annotated[str | None, Query(description="Before this window start, likewise.")] = None,
+        last: Annotated[int | None, Query(description="Only the newest windows, this many per symbol.")] = None,
+        base: Annotated[BaseChoice, Query(description="`published`: the batch side alone.")] = "live",
+    ) -> Response:
+        if view not in views:
+            raise UnknownName("view", view, views)
+        query = parse_query(
+            views[view], venue=venue, symbol=symbol, interval=interval, start=start, end=end, last=last, base=base
+        )
+        found = answer(query, seam.pair(base))
+        body = {"view": view, "rows": found.json_rows(), "receipt": found.receipt(), "freshness": found.freshness()}
+        return _json(body)
+
+
+def _add_lanes(app: FastAPI, seam: Seam) -> None:
+    @app.get("/v1/lanes", summary="What became of every record, per lane")
+    def read_lanes() -> Response:
+        pair = seam.pair("live")
+        accounts = add_accounts(pair.batch.publication.accounts, pair.speed.accounts if pair.speed else {})
+        lanes = [
+            {"lane": lane, "position": pair.positions.get(lane, 0), **asdict(account), "balanced": account.balanced}
+            for lane, account in sorted(accounts.items())
+        ]
+        return _json({"lanes": lanes, "sequence": pair.batch.publication.sequence, "speed": pair.mode})
+
+
+def _add_health(app: FastAPI, seam: Seam) -> None:
+    @app.get("/healthz", summary="Whether the process is alive")
+    def healthz() -> Response:
+        return _json({"status": "alive"})
+
+    @app.get("/readyz", summary="Whether answers are up to date")
+    def readyz() -> Response:
+        pair = seam.pair("live")
+        if pair.mode != "live":
+            return problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"Answers do not follow the event log: the speed worker is {pair.mode.replace('_', ' ')}.",
+            )
+        return _json({"status": "ready", "sequence": pair.batch.publication.sequence})
+
+
+def _described(view: View) -> dict[str, Any]:
+    columns = [{"name": name, "type": str(dtype)} for name, dtype in view.columns.items()]
+    return {"view": view.name, "hash": view.hash, "grain_us": view.window_us, "keys": view.keys, "columns": columns}
+
+
+def _json(data: object) -> Response:
+    return Response(orjson.dumps(data), media_type="application/json")

@@ -1,0 +1,51 @@
+"""The batch side of an answer: the partials of one publication, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from twofold.fold import empty_partials, merge
+from twofold.lake import Lake
+from twofold.publication import GENESIS, Publication
+from twofold.tables import view_table
+from twofold.view import View
+
+
+@dataclass(frozen=True)
+class BatchSide:
+    """Partials at one publication, merged to one row per group, and the files that they were read from."""
+
+    publication: Publication = GENESIS
+    partials: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    files: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def load_batch_side(
+    lake: Lake, views: Mapping[str, View], publication: Publication, before: BatchSide | None
+) -> BatchSide:
+    """Read the partials that a publication names. What `before` has read already is not read again.
+
+    Raises:
+        LakeUnreachable: a table cannot be read.
+    """
+    partials: dict[str, pl.DataFrame] = {}
+    files: dict[str, frozenset[str]] = {}
+    for name, view in views.items():
+        table = view_table(view)
+        version = publication.tables.get(table.name)
+        if version is None:
+            partials[name], files[name] = empty_partials(view), frozenset()
+            continue
+        files[name] = frozenset(lake.files(table.name, version))
+        known = before.files.get(name, frozenset()) if before else frozenset()
+        columns = view.partial_schema.names()
+        if before is not None and known <= files[name]:
+            added = sorted(files[name] - known)
+            more = [lake.read_files(table.name, added, columns)] if added else []
+            partials[name] = merge(view, pl.concat([before.partials[name], *more])) if more else before.partials[name]
+        else:
+            partials[name] = merge(view, lake.scan(table.name, version).select(columns).collect())
+    return BatchSide(publication, partials, files)

@@ -1,0 +1,167 @@
+"""The seam: which publication and which speed state are answered from, switched together and never back.
+
+Two threads keep it: one follows the publications, one the speed worker. An answer takes one pair and is made of that.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from serving.batch_side import BatchSide, load_batch_side
+from serving.query import BaseChoice
+from serving.speed_side import SpeedClient, SpeedSide
+from twofold.errors import BaseGone, LakeError, LakeUnreachable, SpeedAway, TwofoldError
+from twofold.lake import Lake
+from twofold.lane import Positions, at_least
+from twofold.publication import Publications
+from twofold.view import View
+
+SpeedMode = Literal["live", "catching_up", "paused", "away"]
+
+_LOOK_S = 0.25
+_WAIT_MS = 250
+_AWAY_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A publication and the speed state on its base, and how the speed worker is doing.
+
+    Without a speed state it is the batch side alone. In mode `away` a speed state is the last that was heard.
+    """
+
+    batch: BatchSide
+    speed: SpeedSide | None = None
+    mode: SpeedMode = "away"
+
+    @property
+    def positions(self) -> Positions:
+        """Up to where records are in the answer, per lane."""
+        return self.speed.header.positions if self.speed else self.batch.publication.cut
+
+
+class Seam:
+    """Keeps the pair that answers are made of."""
+
+    def __init__(self, lake: Lake, speed: SpeedClient, views: Mapping[str, View]) -> None:
+        self.current: Pair | None = None
+        self.newest: BatchSide | None = None
+        self.lake_error: LakeError | None = None
+        self.mode: SpeedMode = "away"
+        self._lake = lake
+        self._publications = Publications(lake)
+        self._speed = speed
+        self._views = views
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._repeat, args=(step, pause_s), name=step.__name__, daemon=True)
+            for step, pause_s in ((self.look_at_lake, _LOOK_S), (self.look_at_speed, 0.0))
+        ]
+
+    def pair(self, base: BaseChoice) -> Pair:
+        """The pair to answer from now: the live one, or the newest publication by itself.
+
+        Raises:
+            LakeUnreachable: the lake cannot be read, or has not been read yet.
+        """
+        if self.lake_error is not None:
+            raise LakeUnreachable(f"The lake cannot be read, so no answer can be vouched for. {self.lake_error}")
+        if base == "published" and self.newest is not None:
+            return Pair(self.newest)
+        if self.current is None:
+            raise LakeUnreachable("Serving is still loading the newest publication. Ask again in a second.")
+        return replace(self.current, mode=self.mode)
+
+    def start(self) -> None:
+        """Start following."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop following."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self._speed.close()
+
+    def look_at_lake(self) -> None:
+        """Load the newest publication if there is news."""
+        try:
+            publication = self._publications.newest()
+            if self.newest is None or publication.sequence != self.newest.publication.sequence:
+                self.newest = load_batch_side(self._lake, self._views, publication, self.newest)
+            self.lake_error = None
+        except LakeError as error:
+            self.lake_error = error
+
+    def look_at_speed(self) -> None:
+        """Follow the speed state on the current base, and move to the newest base when both can move together."""
+        newest, current = self.newest, self.current
+        if newest is None:
+            self._stopping.wait(_LOOK_S)
+            return
+        try:
+            if current is None or current.batch.publication.sequence != newest.publication.sequence:
+                self._try_to_move(newest, current)
+            else:
+                self._follow(current)
+        except SpeedAway:
+            self.mode = "away"
+            self._move_to_batch_alone(newest, current)
+            self._stopping.wait(_AWAY_S)
+
+    def _try_to_move(self, newest: BatchSide, current: Pair | None) -> None:
+        try:
+            speed = self._speed.follow(newest.publication.sequence, None, 0)
+        except BaseGone:
+            speed = None
+        caught_up = speed is not None and speed.header.state != "catching_up"
+        if speed is not None and caught_up and (current is None or at_least(speed.header.positions, current.positions)):
+            self.current = Pair(newest, speed)
+            self.mode = speed.header.state
+        elif current is not None and current.speed is not None:
+            self._follow(current)
+        else:
+            self.mode = "catching_up"
+            self._move_to_batch_alone(newest, current)
+            self._stopping.wait(_LOOK_S / 10)
+
+    def _follow(self, current: Pair) -> None:
+        sequence = current.batch.publication.sequence
+        try:
+            speed = self._speed.follow(sequence, current.speed, _WAIT_MS)
+        except BaseGone:
+            self.mode = "catching_up"
+            self._stopping.wait(_LOOK_S / 10)
+            return
+        self.mode = speed.header.state
+        if speed.header.state != "catching_up" and at_least(speed.header.positions, current.positions):
+            self.current = Pair(current.batch, speed)
+        else:
+            self._stopping.wait(_LOOK_S / 10)
+
+    def _move_to_batch_alone(self, newest: BatchSide, current: Pair | None) -> None:
+        """Without a speed state, answer from the batch side alone as soon as that takes nothing back."""
+        if current is None or (
+            newest.publication.sequence > current.batch.publication.sequence
+            and at_least(newest.publication.cut, current.positions)
+        ):
+            self.current = Pair(newest)
+
+    def _repeat(self, step: object, pause_s: float) -> None:
+        while not self._stopping.is_set():
+            try:
+                step()  # type: ignore[operator]  # one of the two methods above
+            except TwofoldError as error:
+                log.warning("%s", error)
+                self._stopping.wait(_LOOK_S)
+            except Exception:
+                log.exception("Following failed; trying again")
+                self._stopping.wait(_LOOK_S)
+            self._stopping.wait(pause_s)

@@ -1,0 +1,97 @@
+"""The speed side of an answer: a mirror of the speed worker's fold on one base."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+
+import polars as pl
+from pyarrow import flight
+
+from twofold.account import Account, accounts_from_json
+from twofold.errors import BaseGone, SpeedAway
+from twofold.fold import merge
+from twofold.speed_state import CHANGES, BaseGoneNotice, ChangesRequest, SpeedHeader, unpack
+from twofold.view import View
+
+FRAMES = 32
+"""Frames of changes at which a mirror merges them into one."""
+
+_CALL_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class SpeedSide:
+    """What the speed worker had at some positions. Immutable: taking in a change makes a new one."""
+
+    header: SpeedHeader
+    frames: Mapping[str, tuple[pl.DataFrame, ...]] = field(default_factory=dict)
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    heard_at_s: float = 0.0
+
+    @property
+    def lag_records(self) -> int:
+        """Records that were in the log, when the worker last looked, and are not in these positions."""
+        ends, positions = self.header.ends, self.header.positions
+        return sum(max(0, end - positions.get(lane, 0)) for lane, end in ends.items())
+
+
+class SpeedClient:
+    """Asks the speed worker."""
+
+    def __init__(self, address: str, views: Mapping[str, View]) -> None:
+        self._address = address
+        self._views = views
+        self._client: flight.FlightClient | None = None
+
+    def follow(self, sequence: int, known: SpeedSide | None, wait_ms: int) -> SpeedSide:
+        """The newest state of a base, made of `known` and what changed since; waits for a change.
+
+        Raises:
+            BaseGone: the worker does not hold that base.
+            SpeedAway: the worker does not answer.
+        """
+        since = known if known is not None and known.header.sequence == sequence else None
+        request = ChangesRequest(
+            sequence=sequence,
+            incarnation=since.header.incarnation if since else "",
+            after=since.header.version if since else 0,
+            wait_ms=wait_ms,
+        )
+        header, changes = unpack(self._call(request))
+        if since is None or header.whole:
+            frames: dict[str, tuple[pl.DataFrame, ...]] = {name: (frame,) for name, frame in changes.items()}
+        else:
+            frames = {name: self._grown(name, since.frames.get(name, ()), frame) for name, frame in changes.items()}
+        return SpeedSide(header, frames, accounts_from_json(header.accounts), monotonic())
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _grown(self, name: str, frames: tuple[pl.DataFrame, ...], change: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
+        if change.is_empty():
+            return frames
+        if len(frames) < FRAMES:
+            return (*frames, change)
+        return (merge(self._views[name], pl.concat([*frames, change])),)
+
+    def _call(self, request: ChangesRequest) -> list[bytes]:
+        try:
+            if self._client is None:
+                self._client = flight.connect(f"grpc://{self._address}")
+            options = flight.FlightCallOptions(timeout=_CALL_TIMEOUT_S + request.wait_ms / 1000)
+            action = flight.Action(CHANGES, request.model_dump_json().encode())
+            return [result.body.to_pybytes() for result in self._client.do_action(action, options)]
+        except flight.FlightServerError as error:
+            notice = BaseGoneNotice.model_validate_json(error.extra_info)
+            raise BaseGone(notice.base_gone, notice.held) from None
+        except (flight.FlightError, OSError) as error:
+            self.close()
+            raise SpeedAway(
+                f"The speed worker does not answer at {self._address}. Start it with `twofold speed`, or look at its "
+                "log."
+            ) from error

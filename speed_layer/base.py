@@ -1,0 +1,31 @@
+"""The base of a speed fold: the cut and the ledger of one publication, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from twofold.lake import Lake
+from twofold.lane import Positions
+from twofold.ledger import Ledger
+from twofold.publication import Publication
+from twofold.tables import LEDGER
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a speed fold starts from; with the positions it determines the fold's state (law 4)."""
+
+    sequence: int = 0
+    cut: Positions = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+
+
+def load_base(lake: Lake, publication: Publication) -> Base:
+    """The base that a publication gives.
+
+    Raises:
+        LakeUnreachable: the ledger cannot be read.
+    """
+    version = publication.tables.get(LEDGER.name)
+    ledger = Ledger() if version is None else Ledger(lake.scan(LEDGER.name, version).collect())
+    return Base(publication.sequence, publication.cut, ledger)

@@ -1,0 +1,46 @@
+"""A log of partials of one view: what each micro-batch added, merged now and then so that it stays short."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from twofold.fold import empty_partials, merge
+from twofold.view import View
+
+ENTRIES = 64
+"""Entries at which the older ones are merged into one."""
+
+_KEPT = 16
+
+
+@dataclass(frozen=True)
+class PartialLog:
+    """Partials by the version that added them. Immutable: adding makes a new log, so readers need no lock.
+
+    `merged_to` is the version up to which entries have been merged into the first.
+    """
+
+    view: View
+    entries: tuple[tuple[int, pl.DataFrame], ...] = ()
+    merged_to: int = 0
+
+    def add(self, version: int, partials: pl.DataFrame) -> PartialLog:
+        """The log with one more entry."""
+        entries = (*self.entries, (version, partials)) if partials.height else self.entries
+        if len(entries) <= ENTRIES:
+            return PartialLog(self.view, entries, self.merged_to)
+        old, kept = entries[:-_KEPT], entries[-_KEPT:]
+        merged = merge(self.view, pl.concat(frame for _, frame in old))
+        merged_to = old[-1][0]
+        return PartialLog(self.view, ((merged_to, merged), *kept), merged_to)
+
+    def can_tell_since(self, version: int) -> bool:
+        """Whether what came after that version can be told apart from what came before."""
+        return version >= self.merged_to
+
+    def since(self, version: int) -> pl.DataFrame:
+        """The partials that came after a version; 0 for all."""
+        frames = [frame for added_at, frame in self.entries if added_at > version]
+        return pl.concat(frames) if frames else empty_partials(self.view)

@@ -1,0 +1,111 @@
+"""Reading for one base: a thread that feeds its fold from the log, from the cut on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from time import monotonic
+
+from speed_layer.base_fold import BaseFold
+from twofold.errors import EventLogUnreachable, TwofoldError
+from twofold.lane import at_least
+from twofold.records import OpenReader, RecordReader
+from twofold.speed_state import WorkerState
+
+MICRO_BATCH_RECORDS = 20_000
+"""Records that one micro-batch holds, about, at most."""
+
+MICRO_BATCH_MS = 20
+"""Milliseconds between the starts of micro-batches when little comes: saves work, and costs at most that freshness."""
+
+_POLL_MS = 100
+_LOOK_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class Reading(threading.Thread):
+    """Feeds a fold until it is stopped. A failure ends the thread and is kept in `failure`."""
+
+    def __init__(self, fold: BaseFold, open_reader: OpenReader, out_of_memory: Callable[[], bool]) -> None:
+        super().__init__(name=f"reading-{fold.base.sequence}", daemon=True)
+        self.fold = fold
+        self.ends: dict[str, int] = {}
+        self.failure: Exception | None = None
+        self.paused = False
+        self.ready_at_s: float | None = None
+        self._open_reader = open_reader
+        self._out_of_memory = out_of_memory
+        self._goal: dict[str, int] = {}
+        self._lost_seen = 0
+        self._looked_at_s = 0.0
+        self._stopping = threading.Event()
+
+    @property
+    def state(self) -> WorkerState:
+        """Whether the fold has caught up with the end that the log had at the start, and whether it reads on."""
+        if self.ready_at_s is None:
+            return "catching_up"
+        return "paused" if self.paused else "live"
+
+    def stop(self) -> None:
+        """Ask the thread to end; it does so within a fraction of a second."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Read and fold until stopped."""
+        try:
+            reader = self._open_reader(self.fold.base.cut)
+            try:
+                self._goal = self.ends = reader.end_offsets()
+                self._read(reader)
+            finally:
+                reader.close()
+        except TwofoldError as error:
+            self.failure = error
+            log.warning("Folding on base %s stopped: %s", self.fold.base.sequence, error)
+        except Exception as error:
+            self.failure = error
+            log.exception("Folding on base %s stopped", self.fold.base.sequence)
+
+    def _read(self, reader: RecordReader) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._look(reader)
+                if self.paused:
+                    self._stopping.wait(_LOOK_S)
+                else:
+                    self._micro_batch(reader)
+            except EventLogUnreachable as error:
+                log.warning("%s", error)
+                self._stopping.wait(_LOOK_S)
+
+    def _look(self, reader: RecordReader) -> None:
+        if monotonic() - self._looked_at_s < _LOOK_S:
+            return
+        self._looked_at_s = monotonic()
+        self.ends = reader.end_offsets()
+        # One that still catches up goes on: it starts at a later cut than the fold whose place it takes.
+        self.paused = self.ready_at_s is not None and self._out_of_memory()
+
+    def _micro_batch(self, reader: RecordReader) -> None:
+        started_s = monotonic()
+        records = self._step(reader)
+        if self.ready_at_s is None and at_least(self.fold.snapshot.positions, self._goal):
+            self.ready_at_s = monotonic()
+        if records < MICRO_BATCH_RECORDS // 4:
+            self._stopping.wait(max(0.0, MICRO_BATCH_MS / 1000 - (monotonic() - started_s)))
+
+    def _step(self, reader: RecordReader) -> int:
+        batches = reader.poll(_POLL_MS, MICRO_BATCH_RECORDS)
+        lost: dict[str, int] = {}
+        for gap in reader.lost[self._lost_seen :]:
+            lost[gap.lane] = lost.get(gap.lane, 0) + gap.next_offset - gap.first_offset
+        self._lost_seen = len(reader.lost)
+        positions = reader.positions
+        if batches or lost:
+            self.fold.apply(batches, positions, lost)
+        elif positions != self.fold.snapshot.positions:
+            self.fold.move_to(positions)
+        return sum(len(batch) for batch in batches)

@@ -1,0 +1,142 @@
+"""The speed worker: one fold per base, a second one whenever the cut moves."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from time import monotonic
+
+import psutil
+
+from speed_layer.base import load_base
+from speed_layer.base_fold import BaseFold
+from speed_layer.reading import Reading
+from twofold.account import accounts_to_json
+from twofold.errors import BaseGone, LakeError
+from twofold.lake import Lake
+from twofold.publication import Publications
+from twofold.records import OpenReader
+from twofold.source import Source
+from twofold.speed_state import ChangesRequest, SpeedHeader, pack
+from twofold.view import View
+
+GRACE_S = 5.0
+"""Seconds for which an old base is kept once its successor can answer, so that every reader can move over."""
+
+RETRY_S = 1.0
+"""Seconds before a fold that failed is started again, cold."""
+
+_LOOK_S = 0.25
+
+log = logging.getLogger(__name__)
+
+
+class SpeedWorker:
+    """Holds the fold that answers now, and beside it the one that catches up on the newest publication."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        open_reader: OpenReader,
+        views: Mapping[str, View],
+        sources: Mapping[str, Source],
+        default_source: str,
+        memory_bytes: int,
+    ) -> None:
+        self._lake = lake
+        self._publications = Publications(lake)
+        self._open_reader = open_reader
+        self._views = views
+        self._sources = sources
+        self._default_source = default_source
+        self._memory_bytes = memory_bytes
+        self._process = psutil.Process()
+        self._readings: dict[int, Reading] = {}
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Follow the publications until stopped."""
+        try:
+            while not self._stopping.is_set():
+                self.look()
+                self._stopping.wait(_LOOK_S)
+        finally:
+            for reading in list(self._readings.values()):
+                reading.stop()
+            for reading in list(self._readings.values()):
+                if reading.is_alive():
+                    reading.join(timeout=5)
+
+    def stop(self) -> None:
+        """Ask `run` to end."""
+        self._stopping.set()
+
+    def look(self) -> None:
+        """Start a fold on the newest publication if there is news, replace a failed one, let old ones go."""
+        if self._drop_failed():
+            self._stopping.wait(RETRY_S)
+        self._drop_old()
+        if any(reading.ready_at_s is None for reading in self._readings.values()):
+            return  # One base catches up at a time; a newer publication waits for it.
+        try:
+            publication = self._publications.newest()
+            if publication.sequence in self._readings:
+                return
+            base = load_base(self._lake, publication)
+        except LakeError as error:
+            log.warning("%s", error)
+            return
+        fold = BaseFold(base, self._views, self._sources, self._default_source)
+        reading = Reading(fold, self._open_reader, self._out_of_memory)
+        reading.start()
+        self._readings = {**self._readings, base.sequence: reading}
+        log.info("Folding on base %s from its cut %s", base.sequence, dict(base.cut))
+
+    def changes(self, request: ChangesRequest) -> list[bytes]:
+        """Answer a request for changes, waiting for one as long as it says.
+
+        Raises:
+            BaseGone: the worker does not hold that base.
+        """
+        reading = self._readings.get(request.sequence)
+        if reading is None:
+            raise BaseGone(request.sequence, self._readings)
+        fold = reading.fold
+        known = request.after if request.incarnation == fold.incarnation else 0
+        snapshot = fold.wait_for_change(known, request.wait_ms / 1000)
+        state = reading.state
+        whole = known == 0 or not all(part.can_tell_since(known) for part in snapshot.logs.values())
+        header = SpeedHeader(
+            sequence=request.sequence,
+            incarnation=fold.incarnation,
+            version=snapshot.version,
+            whole=whole,
+            state=state,
+            positions=dict(snapshot.positions),
+            ends=reading.ends,
+            accounts=accounts_to_json(snapshot.accounts),
+            newest_event_us=snapshot.newest_event_us,
+            views=[] if state == "catching_up" else list(snapshot.logs),
+            held=sorted(self._readings),
+        )
+        after = 0 if whole else known
+        return pack(header, {name: snapshot.logs[name].since(after) for name in header.views})
+
+    def _out_of_memory(self) -> bool:
+        return bool(self._process.memory_info().rss > self._memory_bytes)
+
+    def _drop_failed(self) -> bool:
+        sound = {s: reading for s, reading in self._readings.items() if reading.failure is None}
+        failed = len(sound) < len(self._readings)
+        self._readings = sound
+        return failed
+
+    def _drop_old(self) -> None:
+        ready = [s for s, r in self._readings.items() if r.ready_at_s is not None]
+        newest_at_s = self._readings[max(ready)].ready_at_s if ready else None
+        if newest_at_s is None or monotonic() - newest_at_s < GRACE_S:
+            return
+        for sequence in [s for s in self._readings if s < max(ready)]:
+            self._readings[sequence].stop()
+            self._readings = {s: reading for s, reading in self._readings.items() if s != sequence}
