@@ -1,0 +1,1 @@
+"""Prefect flows: the batch side's schedule, retries and records."""

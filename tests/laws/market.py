@@ -1,0 +1,144 @@
+"""A market whose trades come late, repeated, sent again in other lanes, and among records that are no trades."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from hypothesis import strategies as st
+from memory_log import MemoryLog
+from oracle import Oracle, OracleRecord
+
+TOPIC = "9a1e6a52-7d0c-4c6b-b5a3-3d1f0e5c2b11"
+LANES = tuple(f"{TOPIC}/{partition}" for partition in range(3))
+BEGIN_MS = int(datetime(2024, 8, 9, 23, 57, tzinfo=UTC).timestamp() * 1000)
+"""Three minutes before midnight, so that windows fall on two days."""
+
+NOT_TRADES: tuple[bytes | None, ...] = (
+    None,
+    b"",
+    b"{",
+    b"[1]",
+    b"{}",
+    b'{"symbol":"BTCUSDT"}\n{"symbol":"BTCUSDT"}',
+    b'{"symbol":"BTCUSDT","trade_id":1,"price":"1.000000001","size":"1","side":"buy","event_time_us":1723247820000000}',
+    b'{"symbol":"../BTC","trade_id":1,"price":"1","size":"1","side":"buy","event_time_us":1723247820000000}',
+    b'{"symbol":"BTCUSDT","trade_id":1,"price":"-1","size":"1","side":"buy","event_time_us":1723247820000000}',
+    b'{"symbol":"BTCUSDT","trade_id":1,"price":"1","size":"1","side":"buy","event_time_us":0}',
+    b"\xff\xfe",
+)
+_PRICES = ("0.00000001", "0.1", "3", "61837.63", "61837.64", "9999999999.99999999")
+_SIZES = ("0.00000001", "0.02", "7", "99.99999999")
+_IDS = st.one_of(st.integers(0, 20), st.sampled_from([2**63 - 2, 2**63 - 1]))
+
+
+@dataclass(frozen=True)
+class Sending:
+    """One record to send. What an id stands for is settled when it is first sent; after that it is sent again."""
+
+    lane: int
+    gap_ms: int
+    source: str = "simulator"
+    symbol: str = "BTCUSDT"
+    trade_id: int = 0
+    price: str = "1"
+    size: str = "1"
+    side: str = "buy"
+    late_us: int = 0
+    collected_late_ms: int | None = None
+    not_a_trade: int | None = None
+    marker: bool = False
+
+
+def sendings() -> st.SearchStrategy[Sending]:
+    """Any record: mostly trades of few ids, so that many are sent again."""
+    lane, gap_ms = st.integers(0, len(LANES) - 1), st.sampled_from([0, 1, 900, 31_000, 60_000])
+    trade = st.builds(
+        Sending,
+        lane=lane,
+        gap_ms=gap_ms,
+        source=st.sampled_from(["simulator", "binance-spot"]),
+        symbol=st.sampled_from(["BTCUSDT", "ETHUSDT"]),
+        trade_id=_IDS,
+        price=st.sampled_from(_PRICES),
+        size=st.sampled_from(_SIZES),
+        side=st.sampled_from(["buy", "sell"]),
+        late_us=st.sampled_from([0, 1, 999_000, 60_000_000, 61_000_001, 200_000_000, -45_000_000, 90_000_000_000]),
+        collected_late_ms=st.sampled_from([None, None, 0, 40, 75_000, -20_000, 8_000_000]),
+    )
+    other = st.one_of(
+        st.builds(Sending, lane=lane, gap_ms=gap_ms, not_a_trade=st.integers(0, len(NOT_TRADES) - 1)),
+        st.builds(Sending, lane=lane, gap_ms=gap_ms, marker=st.just(value=True)),
+    )
+    return st.one_of(trade, trade, trade, other)
+
+
+@dataclass
+class Market:
+    """Sends to a log, by one clock that never goes back."""
+
+    log: MemoryLog = field(default_factory=lambda: MemoryLog(LANES))
+    now_ms: int = BEGIN_MS
+    _bodies: dict[tuple[str, str, int], bytes] = field(default_factory=dict)
+
+    def send(self, sendings: Iterable[Sending]) -> None:
+        """Append records to the log."""
+        for sending in sendings:
+            self.now_ms += sending.gap_ms
+            lane = self.log.lanes[sending.lane % len(self.log.lanes)]
+            if sending.marker:
+                self.log.append_marker(lane)
+            elif sending.not_a_trade is not None:
+                self.log.append(lane, NOT_TRADES[sending.not_a_trade], timestamp_ms=self.now_ms)
+            else:
+                self._send_trade(lane, sending)
+
+    def oracle(self) -> Oracle:
+        """An oracle over all that was sent."""
+        return Oracle(
+            OracleRecord(record.lane, record.offset, record.timestamp_ms, record.key, record.value, record.headers)
+            for record in self.log.records
+        )
+
+    def _send_trade(self, lane: str, sending: Sending) -> None:
+        body = self._bodies.setdefault((sending.source, sending.symbol, sending.trade_id), self._body(sending))
+        headers: tuple[tuple[str, bytes | None], ...] = ()
+        if sending.source != "simulator":
+            headers = (("source", sending.source.encode()),)
+        if sending.collected_late_ms is not None:
+            collected_us = (self.now_ms - sending.collected_late_ms) * 1000
+            headers = (*headers, ("collected_us", str(collected_us).encode()))
+        self.log.append(lane, body, timestamp_ms=self.now_ms, key=sending.symbol.encode(), headers=headers)
+
+    def _body(self, sending: Sending) -> bytes:
+        event_us = self.now_ms * 1000 - sending.late_us
+        if sending.source == "simulator":
+            trade = {"symbol": sending.symbol, "trade_id": sending.trade_id, "price": sending.price}
+            return json.dumps(trade | {"size": sending.size, "side": sending.side, "event_time_us": event_us}).encode()
+        frame = {"e": "trade", "s": sending.symbol, "t": sending.trade_id, "p": sending.price, "q": sending.size}
+        return json.dumps(frame | {"T": event_us // 1000, "m": sending.side == "sell"}).encode()
+
+
+def steady_trades(count: int, *, lanes: int = len(LANES), gap_ms: int = 7_000) -> list[Sending]:
+    """So many trades of two symbols in turn, over all lanes, on time, every seventh sent again in the next lane."""
+    trades = [
+        Sending(
+            lane=number % lanes,
+            gap_ms=gap_ms,
+            symbol=("BTCUSDT", "ETHUSDT")[number % 2],
+            trade_id=number // 2,
+            price=_PRICES[number % 5],
+            size=_SIZES[number % 4],
+            side=("buy", "sell")[number % 3 % 2],
+        )
+        for number in range(count)
+    ]
+    return [sent for trade in trades for sent in (trade, *_again(trade, lanes))]
+
+
+def _again(trade: Sending, lanes: int) -> list[Sending]:
+    if trade.trade_id % 7:
+        return []
+    return [Sending(lane=(trade.lane + 1) % lanes, gap_ms=0, symbol=trade.symbol, trade_id=trade.trade_id)]

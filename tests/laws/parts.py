@@ -1,0 +1,161 @@
+"""The parts of Twofold in one process, each moved by hand: batch cycles, speed folds, and what serving makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from memory_log import MemoryLog, MemoryReader, Poll
+from oracle import Oracle
+
+import batch_layer.cycle
+import batch_layer.partials
+import serving.speed_side
+import speed_layer.partial_log
+from batch_layer.cycle import BatchCycle
+from serving.answer import answer
+from serving.batch_side import BatchSide
+from serving.query import Query
+from serving.seam import Pair
+from serving.speed_side import SpeedClient, SpeedSide
+from speed_layer.base import load_base
+from speed_layer.base_fold import BaseFold
+from speed_layer.reading import Reading
+from speed_layer.worker import SpeedWorker
+from twofold.account import Account, add_accounts
+from twofold.lake import Lake
+from twofold.lane import Positions
+from twofold.publication import Publication, Publications
+from twofold.source import SHIPPED_SOURCES
+from twofold.speed_state import ChangesRequest
+from twofold.views import VIEWS
+
+SOURCE = "simulator"
+INTERVALS_S = (60, 300, 86_400)
+
+
+@contextmanager
+def everything_merged_soon() -> Iterator[None]:
+    """What is merged now and then is merged after few steps, so that short scripts get there."""
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(batch_layer.partials, "FILES_PER_DAY", 2))
+        stack.enter_context(patch.object(batch_layer.cycle, "LEDGER_FILES", 2))
+        stack.enter_context(patch.object(speed_layer.partial_log, "ENTRIES", 3))
+        stack.enter_context(patch.object(speed_layer.partial_log, "_KEPT", 1))
+        stack.enter_context(patch.object(serving.speed_side, "FRAMES", 2))
+        yield
+
+
+def new_cycle(lake: Lake, log: MemoryLog, polls: Sequence[Poll] = ()) -> BatchCycle:
+    """A batch cycle over a log, which it reads in the pieces that `polls` say."""
+    return BatchCycle(lake, lambda start: log.open_reader(start, polls), VIEWS, SHIPPED_SOURCES, SOURCE)
+
+
+def run_cycle(
+    lake: Lake, log: MemoryLog, *, max_records: int = 1_000_000, polls: Sequence[Poll] = (), tries: int = 1
+) -> Publication:
+    """A batch cycle; each stage that writes is tried so many times, as if the tries before the last had failed late."""
+    cycle = new_cycle(lake, log, polls)
+    intake = [cycle.ingest(max_records) for _ in range(tries)][-1]
+    folded = [cycle.fold(intake) for _ in range(tries)][-1]
+    return cycle.publish(intake, folded)
+
+
+def cuts_up_to(lake: Lake, sequence: int) -> list[Positions]:
+    """The cuts of all publications up to one of them."""
+    publications = Publications(lake)
+    return [publications.at(number).cut for number in range(1, sequence + 1)]
+
+
+def new_fold(lake: Lake, publication: Publication) -> BaseFold:
+    """A speed fold on the base that a publication gives, with nothing read yet."""
+    return BaseFold(load_base(lake, publication), VIEWS, SHIPPED_SOURCES, SOURCE)
+
+
+class SteppedWorker:
+    """A speed worker whose readings go on by one micro-batch when they are told to, and a client that asks it."""
+
+    def __init__(self, lake: Lake, log: MemoryLog) -> None:
+        self._lake = lake
+        self._log = log
+        self._readers: dict[int, MemoryReader] = {}
+        self._worker = SpeedWorker(lake, log.open_reader, VIEWS, SHIPPED_SOURCES, SOURCE, 2**62)
+        self.client = _DirectClient(self._worker)
+
+    @property
+    def held(self) -> list[int]:
+        """The sequences whose bases are folded on."""
+        return sorted(self._readers)
+
+    def start(self, publication: Publication) -> None:
+        """Start a fold on a publication's base, or start it anew."""
+        reading = Reading(new_fold(self._lake, publication), self._log.open_reader, lambda: False)
+        reading.ready_at_s = 0.0
+        self._worker._readings[publication.sequence] = reading
+        self._readers[publication.sequence] = self._log.open_reader(publication.cut)
+
+    def stop(self, sequence: int) -> None:
+        """Let a base go."""
+        del self._worker._readings[sequence], self._readers[sequence]
+
+    def step(self, sequence: int, poll: Poll) -> None:
+        """Read and fold one micro-batch."""
+        reader = self._readers[sequence]
+        reader.tell(poll)
+        self._worker._readings[sequence]._step(reader)
+
+    def step_to_end(self, sequence: int) -> None:
+        """Read and fold all that is in the log."""
+        self.step(sequence, [(place, 2**62) for place in range(len(self._log.lanes))])
+
+    def fold(self, sequence: int) -> BaseFold:
+        """The fold on a base."""
+        return self._worker._readings[sequence].fold
+
+
+class _DirectClient(SpeedClient):
+    """A client that calls the worker without a network in between."""
+
+    def __init__(self, worker: SpeedWorker) -> None:
+        super().__init__("", VIEWS)
+        self._worker = worker
+
+    def _call(self, request: ChangesRequest) -> list[bytes]:
+        return self._worker.changes(request)
+
+
+def rows_of(view: str, interval_s: int, pair: Pair) -> list[dict[str, Any]]:
+    """All rows of a view as the API gives them, without the columns' types."""
+    return answer(Query(VIEWS[view], interval_s * 1_000_000), pair).json_rows()
+
+
+def accounts_of(pair: Pair) -> dict[str, Account]:
+    """What became of every record below the pair's positions, as the API gives it."""
+    return add_accounts(pair.batch.publication.accounts, pair.speed.accounts if pair.speed else {})
+
+
+def check_rows(
+    batch: BatchSide,
+    speed: SpeedSide | None,
+    oracle: Oracle,
+    cuts: Sequence[Positions],
+    intervals_s: Iterable[int] = INTERVALS_S,
+) -> None:
+    """Every row of every view is the oracle's, finality and revisions included."""
+    pair = Pair(batch, speed)
+    for view in VIEWS:
+        for interval_s in intervals_s:
+            assert rows_of(view, interval_s, pair) == oracle.rows(view, interval_s, pair.positions, cuts)
+
+
+def check_accounts(batch: BatchSide, speed: SpeedSide | None, oracle: Oracle, cuts: Sequence[Positions]) -> None:
+    """Every record is accounted for, lane by lane, as the oracle counts."""
+    pair = Pair(batch, speed)
+    expected = oracle.accounts(pair.positions, cuts)
+    found = accounts_of(pair)
+    assert all(account.balanced for account in found.values())
+    assert {lane: (a.read, a.folded, a.duplicates, a.dead_letters) for lane, a in found.items() if a != Account()} == {
+        lane: (a.read, a.folded, a.duplicates, a.dead_letters) for lane, a in expected.items()
+    }

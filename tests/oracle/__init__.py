@@ -1,0 +1,100 @@
+"""An oracle for every answer: a plain fold of the log's records, which shares no code with the product.
+
+`Oracle(records).rows(view, interval_s, positions)` are the rows that the API must give at those positions: dicts with
+the same names and values (decimals and times as text), ordered by venue, symbol and window start. Given also the `cuts`
+of all publications up to the answer's own, first to last, they carry `finality` and `revisions`.
+
+Of a trade that stands in the log more than once the first counts: in order of the publication that took it in, then of
+(arrival time, lane, offset). As long as all of them have one body, only the accounts by lane tell which one it was; and
+above the cut, where micro-batches decide, an account of the product may name another lane for it than the oracle does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from oracle.finality import Window, labels
+from oracle.record import DEFAULT_SOURCE, SOURCES, OracleRecord, OracleSource, Positions
+from oracle.views import VIEWS, Row, rfc3339
+from oracle.wire import OracleTrade, read_trade
+
+__all__ = ["Oracle", "OracleAccount", "OracleRecord", "OracleSource", "OracleTrade", "Positions", "Row", "rfc3339"]
+
+
+@dataclass(frozen=True, slots=True)
+class OracleAccount:
+    """What became of the records of one lane below a position."""
+
+    read: int
+    folded: int
+    duplicates: int
+    dead_letters: int
+
+
+class Oracle:
+    """Says what must be answered, from all records of a log in any order. A lane's record is known by its offset."""
+
+    def __init__(
+        self,
+        records: Iterable[OracleRecord],
+        sources: Mapping[str, OracleSource] = SOURCES,
+        default_source: str = DEFAULT_SOURCE,
+    ) -> None:
+        self.records = list({(record.lane, record.offset): record for record in records}.values())
+        read = [read_trade(record, sources, default_source) for record in self.records]
+        self.usable = [trade for trade in read if trade is not None]
+
+    def trades(self, positions: Positions, cuts: Sequence[Positions] = ()) -> list[OracleTrade]:
+        """The first occurrence of each trade below `positions`."""
+        return [trade for _, trade in self._taken(positions, cuts)]
+
+    def rows(
+        self, view: str, interval_s: int, positions: Positions, cuts: Sequence[Positions] | None = None
+    ) -> list[Row]:
+        """The rows of a view at `positions`, in windows of `interval_s` seconds."""
+        taken = self._taken(positions, cuts or ())
+        interval_us = interval_s * 1_000_000
+        windows: dict[Window, list[OracleTrade]] = defaultdict(list)
+        for _, trade in taken:
+            windows[trade.venue, trade.symbol, trade.event_us // interval_us * interval_us].append(trade)
+        labelled = {} if cuts is None else labels(taken, len(cuts), interval_us)
+        return [
+            {
+                "venue": venue,
+                "symbol": symbol,
+                "window_start": rfc3339(start_us),
+                "window_end": rfc3339(start_us + interval_us),
+                **VIEWS[view](windows[venue, symbol, start_us]),
+                **labelled.get((venue, symbol, start_us), {}),
+            }
+            for venue, symbol, start_us in sorted(windows)
+        ]
+
+    def accounts(self, positions: Positions, cuts: Sequence[Positions] = ()) -> dict[str, OracleAccount]:
+        """What became of every record below `positions`, per lane that has any."""
+        read = Counter(record.lane for record in self.records if _is_below(record, positions))
+        usable = Counter(trade.lane for trade in self.usable if _is_below(trade, positions))
+        folded = Counter(trade.lane for trade in self.trades(positions, cuts))
+        return {
+            lane: OracleAccount(read[lane], folded[lane], usable[lane] - folded[lane], read[lane] - usable[lane])
+            for lane in sorted(read)
+        }
+
+    def _taken(self, positions: Positions, cuts: Sequence[Positions]) -> list[tuple[int, OracleTrade]]:
+        """First occurrences with the place of the first cut that is past them; past all cuts it is their number."""
+        placed = [(_place(trade, cuts), trade) for trade in self.usable if _is_below(trade, positions)]
+        placed.sort(key=lambda item: (item[0], item[1].arrival_us, item[1].lane, item[1].offset))
+        first: dict[tuple[str, str, int], tuple[int, OracleTrade]] = {}
+        for item in placed:
+            first.setdefault((item[1].venue, item[1].symbol, item[1].trade_id), item)
+        return list(first.values())
+
+
+def _is_below(record: OracleRecord | OracleTrade, positions: Positions) -> bool:
+    return record.offset < positions.get(record.lane, 0)
+
+
+def _place(trade: OracleTrade, cuts: Sequence[Positions]) -> int:
+    return next((place for place, cut in enumerate(cuts) if _is_below(trade, cut)), len(cuts))

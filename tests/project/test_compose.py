@@ -1,0 +1,108 @@
+"""docker-compose.yml: valid by the compose specification, in step with the code, closed to other machines."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from packaging.requirements import Requirement
+
+from twofold.cli.app import app
+from twofold.event_log.jars import KAFKA
+from twofold.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "docker-compose.yml"
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+WHOLE: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = WHOLE["services"]
+OURS = [name for name, service in SERVICES.items() if service.get("command", [""])[0] == "twofold"]
+
+
+def _validate(path: Path) -> int:
+    """Check against the compose specification's schema, which check-jsonschema carries."""
+    command = [
+        str(Path(sys.executable).with_name("check-jsonschema")),
+        "--builtin-schema",
+        "vendor.compose-spec",
+        str(path),
+    ]
+    return subprocess.run(command, capture_output=True, check=False).returncode
+
+
+def test_the_file_keeps_the_compose_specification() -> None:
+    assert _validate(COMPOSE) == 0
+
+
+def test_the_check_refuses_a_file_that_does_not(tmp_path: Path) -> None:
+    broken = tmp_path / "docker-compose.yml"
+    broken.write_text(COMPOSE.read_text(encoding="utf-8").replace("depends_on:", "dependson:"), encoding="utf-8")
+    assert _validate(broken) != 0
+
+
+def test_each_part_of_the_system_is_a_service() -> None:
+    assert set(SERVICES) == {"kafka", "prefect", "batch", "speed", "serving", "source"}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_command_is_one_that_twofold_takes(name: str) -> None:
+    command = typer.main.get_command(app)
+    with command.make_context("twofold", [*SERVICES[name]["command"][1:]]) as context:
+        assert isinstance(command, typer.core.TyperGroup)
+        part, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert part is not None
+        assert found is not None
+        found.make_context(part, rest)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_ports_are_open_to_this_machine_only(name: str) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_waits_for_those_it_needs_to_be_healthy(name: str) -> None:
+    for needed, how in SERVICES[name].get("depends_on", {}).items():
+        assert how["condition"] == "service_healthy"
+        assert "test" in SERVICES[needed]["healthcheck"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_keeps_its_data_in_declared_volumes(name: str) -> None:
+    assert {volume.split(":")[0] for volume in SERVICES[name].get("volumes", [])} <= set(WHOLE["volumes"])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_environment_variable_is_a_setting(name: str) -> None:
+    known = {f"TWOFOLD_{field.upper()}" for field in Settings.model_fields} | {"PREFECT_API_URL"}
+    assert set(SERVICES[name]["environment"]) <= known
+
+
+@pytest.mark.parametrize("name", ["batch", "speed", "serving"])
+def test_whoever_works_on_the_lake_shares_it(name: str) -> None:
+    assert f"lake:{SERVICES[name]['environment']['TWOFOLD_LAKE']}" in SERVICES[name]["volumes"]
+
+
+def test_kafka_has_the_version_of_the_embedded_one() -> None:
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{KAFKA.rsplit(':', 1)[1]}"
+
+
+def test_prefect_server_has_the_version_of_the_client() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    (pin,) = (line.removesuffix(" \\") for line in lock if line.startswith("prefect=="))
+    version = next(iter(Requirement(pin).specifier)).version
+    assert SERVICES["prefect"]["image"].startswith(f"prefecthq/prefect:{version}-")
+
+
+@pytest.mark.parametrize("package", ["twofold", "speed_layer", "batch_layer", "serving", "flows"])
+def test_the_image_holds_each_package(package: str) -> None:
+    assert f"COPY {package} ./{package}\n" in DOCKERFILE
+    assert f"!{package}\n" in (ROOT / ".dockerignore").read_text(encoding="utf-8")
+
+
+def test_the_image_installs_by_hash_and_does_not_run_as_root() -> None:
+    assert "pip install --require-hashes -r requirements.lock\n" in DOCKERFILE
+    assert DOCKERFILE.index("\nUSER twofold\n") > DOCKERFILE.rindex("\nRUN ")

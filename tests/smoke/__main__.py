@@ -1,0 +1,108 @@
+"""The smoke run: everything started on free ports, a capture replayed, every answer compared with an oracle.
+
+    python tests/smoke [--capture FILE]
+
+One line an instant, then law 5 lane by lane, then a closing line. The exit code is 0 only if all is as it must be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the oracle is
+
+from accounts import lane_lines, missing_trades, trades_by_finality
+from capture import CaptureFacts, read_facts, write_made_up
+from comparison import Comparison
+from course import Course, run_course
+from log import read_back
+from oracle import Oracle
+from running import Running
+
+REPLAY_S = 40.0
+CYCLE_INTERVAL_S = 8.0
+EVERY_S = 1.0
+LEAST_INSTANTS = 20
+LEAST_PUBLICATIONS = 3
+MADE_UP_TRADES = 30_000
+
+
+def main() -> int:
+    """Run it all and return the exit code; data and logs of a run that failed are kept."""
+    parser = argparse.ArgumentParser(prog="python tests/smoke", description="Run it all and check every answer.")
+    parser.add_argument("--capture", type=Path, help="replay this file; by default trades are made up")
+    capture = parser.parse_args().capture
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder = Path(tempfile.mkdtemp(prefix="twofold-smoke-"))
+    try:
+        if capture is None:
+            write_made_up(capture := folder / "made-up.ndjson", MADE_UP_TRADES, seed=1)
+        wrong = smoke(read_facts(capture), folder)
+    except (RuntimeError, OSError) as error:
+        wrong = [str(error)]
+    except KeyboardInterrupt:
+        wrong = ["it was interrupted; everything has been stopped"]
+    for what in wrong:
+        _tell(f"Wrong: {what}")
+    if wrong:
+        _tell(f"The smoke run has failed. Data and logs are in {folder}.")
+        return 1
+    shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def smoke(facts: CaptureFacts, folder: Path) -> list[str]:
+    """Replay, ask, read the log back, compare, and return what is wrong."""
+    speed = facts.span_s / REPLAY_S
+    _tell(f"{facts.path.name}: {facts.records:,} records over {facts.span_s:.0f} s, at {speed:.3g} times the speed.")
+    arguments = ["--replay", str(facts.path), "--speed", f"{speed:.6f}"]
+    with Running(folder, arguments, CYCLE_INTERVAL_S) as running:
+        course = run_course(running, facts, REPLAY_S, EVERY_S, _tell)
+        records = read_back(running.brokers, running.topic)
+    left = [f"a process was left behind and had to be killed: {process}" for process in running.left_behind]
+    return left + judge(facts, course, Oracle(records))
+
+
+def judge(facts: CaptureFacts, course: Course, oracle: Oracle) -> list[str]:
+    """Print a line for each instant, each lane, and all of it; return what is wrong."""
+    comparison = Comparison(oracle, course.instants)
+    wrong = []
+    for instant in course.instants:
+        verdict = comparison.judge(instant)
+        _tell(str(verdict))
+        wrong += [f"the answer after {instant.at_s:.1f} s"] if verdict.differences else []
+    equal = len(course.instants) - len(wrong)
+    lines, wrong_lanes = lane_lines(oracle, course.lanes)
+    for line in lines:
+        _tell(line)
+    bars = course.final[0]
+    rows = Counter(row["finality"] for row in bars.body.get("rows", ()))
+    trades = trades_by_finality(bars)
+    _tell(
+        f"{len(course.instants)} instants, {equal} equal; {course.publications_meanwhile} publications during the "
+        f"replay; {trades.total():,} trades of {facts.records:,} records accounted for: "
+        + ", ".join(
+            f"{trades[name]:,} in {rows[name]} {name} rows" for name in sorted({"closed", "provisional", *rows})
+        )
+    )
+    wrong += wrong_lanes + missing_trades(facts, oracle, bars)
+    if len(course.instants) < LEAST_INSTANTS:
+        wrong.append(f"there were fewer than {LEAST_INSTANTS} instants")
+    if course.publications_meanwhile < LEAST_PUBLICATIONS:
+        wrong.append(f"there were fewer than {LEAST_PUBLICATIONS} publications during the replay")
+    return wrong
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

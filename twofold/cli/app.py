@@ -1,0 +1,35 @@
+"""The command line: `twofold …`. Commands import what they need when they run, so that help is quick."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from twofold.cli.cycle import cycle
+from twofold.cli.deployments import deployments
+from twofold.cli.kafka import kafka
+from twofold.cli.query import query
+from twofold.cli.replay import replay
+from twofold.cli.serve import serve
+from twofold.cli.simulate import simulate
+from twofold.cli.speed import speed
+from twofold.cli.up import up
+from twofold.errors import TwofoldError
+
+app = typer.Typer(
+    name="twofold",
+    help="Views folded twice, in batch and live, and merged exactly.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for command in (up, query, kafka, replay, simulate, cycle, deployments, speed, serve):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run a command; an error that was foreseen is one message and exit code 1."""
+    try:
+        app()
+    except TwofoldError as error:
+        sys.exit(f"twofold: {error}")

@@ -1,0 +1,21 @@
+"""`twofold serve`: the serving API."""
+
+from __future__ import annotations
+
+from twofold.settings import load_settings
+
+
+def serve() -> None:
+    """Run the serving API over HTTP; its documentation is at /docs."""
+    import uvicorn
+
+    from serving.app import make_app
+    from serving.seam import Seam
+    from serving.speed_side import SpeedClient
+    from twofold.lake import Lake
+    from twofold.views import VIEWS
+
+    settings = load_settings()
+    host, _, port = settings.serving_address.rpartition(":")
+    seam = Seam(Lake(settings.lake_root), SpeedClient(settings.speed_address, VIEWS), VIEWS)
+    uvicorn.run(make_app(seam, VIEWS), host=host, port=int(port), log_level="warning", timeout_graceful_shutdown=3)

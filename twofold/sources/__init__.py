@@ -1,0 +1,1 @@
+"""Sources of trades: captures that are replayed and markets that are made up."""
