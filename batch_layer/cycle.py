@@ -16,9 +16,9 @@ from batch_layer.partials import add_partials, with_revisions
 from twofold.account import Account, add_accounts, count_by_lane
 from twofold.clock import Clock, utc_now
 from twofold.decoding import DECODER_HASH, decode
-from twofold.fold import fold_all
+from twofold.fold import fold as fold_views
 from twofold.lake import Lake, TableSpec, TableWriter
-from twofold.ledger import Ledger, intervals
+from twofold.ledger import Ledger
 from twofold.publication import Publication, Publications, found_lake, publish
 from twofold.records import OpenReader, records_frame
 from twofold.source import Source
@@ -91,12 +91,12 @@ class BatchCycle:
         fresh = told_apart.fresh
         tables = {
             RAW.name: self._raw_version,
-            LEDGER.name: self._add_ids(ledger, fresh),
+            LEDGER.name: self._add_ids(ledger, told_apart.added),
             TRADES.name: self._append(TRADES, fresh),
             DEAD_LETTERS.name: self._append(DEAD_LETTERS, decoded.rejected),
         }
         marks = watermarks_us(self.parent.witnesses)
-        for name, partials in fold_all(self._views.values(), fresh).items():
+        for name, partials in fold_views(self._views.values(), fresh).items():
             view = self._views[name]
             writer = self._writer(view_table(view))
             if partials.height:
@@ -134,11 +134,11 @@ class BatchCycle:
         return writer.version
 
     @staticmethod
-    def _add_ids(writer: TableWriter, fresh: pl.DataFrame) -> int:
-        if fresh.is_empty():
+    def _add_ids(writer: TableWriter, added: pl.DataFrame) -> int:
+        if added.is_empty():
             return writer.version
         if writer.file_count() < LEDGER_FILES:
-            writer.append(intervals(fresh))
+            writer.append(added)
         else:
-            writer.replace(Ledger(writer.rows().collect()).with_trades(fresh).frame)
+            writer.replace(Ledger(writer.rows().collect()).with_ids(added).frame)
         return writer.version

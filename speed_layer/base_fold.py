@@ -11,7 +11,7 @@ from speed_layer.base import Base
 from speed_layer.partial_log import PartialLog
 from twofold.account import Account, add_accounts, count_by_lane
 from twofold.decoding import decode
-from twofold.fold import fold_all
+from twofold.fold import fold
 from twofold.lane import Positions
 from twofold.records import RecordBatch
 from twofold.source import Source
@@ -50,8 +50,8 @@ class BaseFold:
         version = now.version + 1
         decoded = decode(batches, self._sources, self._default_source)
         told_apart = self._ledger.sort_out(decoded.trades)
-        self._ledger = self._ledger.with_trades(told_apart.fresh)
-        partials = fold_all(self._views.values(), told_apart.fresh)
+        self._ledger = self._ledger.with_ids(told_apart.added)
+        partials = fold(self._views.values(), told_apart.fresh)
         read: dict[str, int] = {}
         for batch in batches:
             read[batch.lane] = read.get(batch.lane, 0) + len(batch)

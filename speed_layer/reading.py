@@ -9,7 +9,7 @@ from time import monotonic
 
 from speed_layer.base_fold import BaseFold
 from twofold.errors import EventLogUnreachable, TwofoldError
-from twofold.lane import at_least
+from twofold.lane import Positions, at_least
 from twofold.records import OpenReader, RecordReader
 from twofold.speed_state import WorkerState
 
@@ -26,9 +26,19 @@ log = logging.getLogger(__name__)
 
 
 class Reading(threading.Thread):
-    """Feeds a fold until it is stopped. A failure ends the thread and is kept in `failure`."""
+    """Feeds a fold until it is stopped. A failure ends the thread and is kept in `failure`.
 
-    def __init__(self, fold: BaseFold, open_reader: OpenReader, out_of_memory: Callable[[], bool]) -> None:
+    The fold can answer from when it has reached all that was answered before: what `predecessor`, the reading whose place
+    it takes, has read, or else the end that the log had at the start.
+    """
+
+    def __init__(
+        self,
+        fold: BaseFold,
+        open_reader: OpenReader,
+        out_of_memory: Callable[[], bool],
+        predecessor: Reading | None = None,
+    ) -> None:
         super().__init__(name=f"reading-{fold.base.sequence}", daemon=True)
         self.fold = fold
         self.ends: dict[str, int] = {}
@@ -37,14 +47,15 @@ class Reading(threading.Thread):
         self.ready_at_s: float | None = None
         self._open_reader = open_reader
         self._out_of_memory = out_of_memory
-        self._goal: dict[str, int] = {}
+        self._predecessor = predecessor
+        self._goal: Positions = {}
         self._lost_seen = 0
         self._looked_at_s = 0.0
         self._stopping = threading.Event()
 
     @property
     def state(self) -> WorkerState:
-        """Whether the fold has caught up with the end that the log had at the start, and whether it reads on."""
+        """Whether the fold can answer, and whether it reads on."""
         if self.ready_at_s is None:
             return "catching_up"
         return "paused" if self.paused else "live"
@@ -86,16 +97,22 @@ class Reading(threading.Thread):
             return
         self._looked_at_s = monotonic()
         self.ends = reader.end_offsets()
-        # One that still catches up goes on: it starts at a later cut than the fold whose place it takes.
-        self.paused = self.ready_at_s is not None and self._out_of_memory()
+        # One that takes another's place goes on until it can: that holds no more than the other does, and frees that.
+        self.paused = self._predecessor is None and self._out_of_memory()
 
     def _micro_batch(self, reader: RecordReader) -> None:
         started_s = monotonic()
         records = self._step(reader)
-        if self.ready_at_s is None and at_least(self.fold.snapshot.positions, self._goal):
-            self.ready_at_s = monotonic()
+        if self.ready_at_s is None:
+            self._see_whether_ready()
         if records < MICRO_BATCH_RECORDS // 4:
             self._stopping.wait(max(0.0, MICRO_BATCH_MS / 1000 - (monotonic() - started_s)))
+
+    def _see_whether_ready(self) -> None:
+        goal = self._goal if self._predecessor is None else self._predecessor.fold.snapshot.positions
+        if at_least(self.fold.snapshot.positions, goal):
+            self._predecessor = None
+            self.ready_at_s = monotonic()
 
     def _step(self, reader: RecordReader) -> int:
         batches = reader.poll(_POLL_MS, MICRO_BATCH_RECORDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from time import monotonic
 
 import psutil
@@ -77,8 +77,9 @@ class SpeedWorker:
         if self._drop_failed():
             self._stopping.wait(RETRY_S)
         self._drop_old()
-        if any(reading.ready_at_s is None for reading in self._readings.values()):
-            return  # One base catches up at a time; a newer publication waits for it.
+        catching_up = {s for s, reading in self._readings.items() if reading.ready_at_s is None}
+        if not all(self._readings[sequence].paused for sequence in catching_up):
+            return  # One base catches up at a time; a newer publication waits for it, unless it got stuck.
         try:
             publication = self._publications.newest()
             if publication.sequence in self._readings:
@@ -87,8 +88,10 @@ class SpeedWorker:
         except LakeError as error:
             log.warning("%s", error)
             return
+        self._let_go(catching_up)
         fold = BaseFold(base, self._views, self._sources, self._default_source)
-        reading = Reading(fold, self._open_reader, self._out_of_memory)
+        predecessor = self._readings[max(self._readings)] if self._readings else None
+        reading = Reading(fold, self._open_reader, self._out_of_memory, predecessor)
         reading.start()
         self._readings = {**self._readings, base.sequence: reading}
         log.info("Folding on base %s from its cut %s", base.sequence, dict(base.cut))
@@ -102,10 +105,9 @@ class SpeedWorker:
         reading = self._readings.get(request.sequence)
         if reading is None:
             raise BaseGone(request.sequence, self._readings)
-        fold = reading.fold
+        fold, state = reading.fold, reading.state  # The state first: what is called ready has got at least that far.
         known = request.after if request.incarnation == fold.incarnation else 0
         snapshot = fold.wait_for_change(known, request.wait_ms / 1000)
-        state = reading.state
         whole = known == 0 or not all(part.can_tell_since(known) for part in snapshot.logs.values())
         header = SpeedHeader(
             sequence=request.sequence,
@@ -137,6 +139,9 @@ class SpeedWorker:
         newest_at_s = self._readings[max(ready)].ready_at_s if ready else None
         if newest_at_s is None or monotonic() - newest_at_s < GRACE_S:
             return
-        for sequence in [s for s in self._readings if s < max(ready)]:
+        self._let_go({sequence for sequence in self._readings if sequence < max(ready)})
+
+    def _let_go(self, sequences: Set[int]) -> None:
+        for sequence in sequences:
             self._readings[sequence].stop()
-            self._readings = {s: reading for s, reading in self._readings.items() if s != sequence}
+        self._readings = {s: reading for s, reading in self._readings.items() if s not in sequences}

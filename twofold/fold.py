@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable
 
 import polars as pl
 
@@ -11,30 +12,31 @@ from twofold.errors import ArithmeticOverflow
 from twofold.finish import finish
 from twofold.view import View
 
-Partials = Mapping[str, pl.DataFrame]
-"""View name to partials of that view."""
 
+def fold(views: Iterable[View], trades: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Fold trades, in any order, to partials: for each view one per group, as its `partial_schema`.
 
-def in_event_order(trades: pl.DataFrame) -> pl.DataFrame:
-    """Trades as `fold` takes them: by (event time, trade id)."""
-    return trades.sort(EVENT_ORDER)
-
-
-def fold(view: View, trades: pl.DataFrame) -> pl.DataFrame:
-    """Fold trades, in event order, to one partial per group, as `view.partial_schema`.
-
-    A sum over one call cannot overflow: a notional is below 10^12, and a frame has fewer than 10^10 rows.
+    Views of the same keys and grain share one pass over the trades. A sum over one call cannot overflow: a notional is
+    below 10^12, and a frame has fewer than 10^10 rows.
     """
-    expressions = [e for name, aggregate in view.aggregates.items() for e in aggregate.prepare(name)]
-    window = pl.col("event_time").dt.truncate(f"{view.window_us}us").alias("window_start")
-    partials = trades.group_by(*view.keys, window).agg(*expressions, pl.lit(0, pl.Int64).alias("revisions"))
-    return partials.cast(pl.Schema(view.partial_schema)).select(view.partial_schema.names())
+    ordered = trades.sort(EVENT_ORDER)
+    alike: dict[tuple[tuple[str, ...], int], list[View]] = defaultdict(list)
+    for view in views:
+        alike[view.keys, view.window_us].append(view)
+    partials: dict[str, pl.DataFrame] = {}
+    for (keys, window_us), group in alike.items():
+        window = pl.col("event_time").dt.truncate(f"{window_us}us").alias("window_start")
+        folded = ordered.group_by(*keys, window).agg(_prepared(view) for view in group)
+        for view in group:
+            states = folded.select(*view.group, view.name).unnest(view.name)
+            partials[view.name] = states.select(view.partial_schema.names()).cast(pl.Schema(view.partial_schema))
+    return partials
 
 
-def fold_all(views: Iterable[View], trades: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Fold trades, in any order, for several views."""
-    ordered = in_event_order(trades)
-    return {view.name: fold(view, ordered) for view in views}
+def _prepared(view: View) -> pl.Expr:
+    """All of a view's states as one struct, named after the view."""
+    states = [state for name, aggregate in view.aggregates.items() for state in aggregate.prepare(name)]
+    return pl.struct(*states, pl.lit(0, pl.Int64).alias("revisions")).alias(view.name)
 
 
 def merge(view: View, partials: pl.DataFrame) -> pl.DataFrame:

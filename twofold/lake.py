@@ -139,7 +139,7 @@ class TableWriter:
         if self.version != parent + 1:
             raise Superseded(
                 f"Table {self.spec.name!r} went from version {parent} to {self.version} under one commit: another "
-                "writer is at work. Nothing of this cycle is public; the next cycle starts again from the newest publication."
+                "writer is at work. Nothing of this cycle is public; the next starts again from the newest publication."
             )
         if self.version % CHECKPOINT_EVERY == 0:
             self._table.create_checkpoint()

@@ -16,10 +16,17 @@ _WINNER = ["arrival_time", "lane", "offset"]
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """Trades told apart by a ledger: `fresh` ones, and where the `repeated` ones stand (their lane and offset)."""
+    """Trades told apart by a ledger.
+
+    Attributes:
+        fresh: Those that count, in their order.
+        repeated: Where the others stand: their `lane` and `offset`.
+        added: The ids of `fresh` as intervals, sorted and joined where they touch, as `LEDGER_SCHEMA`.
+    """
 
     fresh: pl.DataFrame
     repeated: pl.DataFrame
+    added: pl.DataFrame
 
 
 class Ledger:
@@ -34,7 +41,7 @@ class Ledger:
         Among trades of one id in `trades` the least (arrival time, lane, offset) is the one that counts.
         """
         if trades.is_empty():
-            return Sorted(trades, trades.select("lane", "offset"))
+            return Sorted(trades, trades.select("lane", "offset"), pl.DataFrame(schema=LEDGER_SCHEMA))
         markets, market = _numbered(trades)
         ids = trades["trade_id"].to_numpy()
         order = np.lexsort((ids, market))
@@ -43,14 +50,16 @@ class Ledger:
         if again.any():
             return self._sort_out_repeats(trades)
         seen = self._seen(markets, market, ids)
+        order = order[~seen[order]]
+        added = _runs(markets, market[order], ids[order])
         if not seen.any():
-            return Sorted(trades, trades.select("lane", "offset").clear())
+            return Sorted(trades, trades.select("lane", "offset").clear(), added)
         mask = pl.Series(seen)
-        return Sorted(trades.filter(~mask), trades.filter(mask).select("lane", "offset"))
+        return Sorted(trades.filter(~mask), trades.filter(mask).select("lane", "offset"), added)
 
-    def with_trades(self, fresh: pl.DataFrame) -> Ledger:
-        """The ledger with the ids of `fresh` added."""
-        return Ledger(pl.concat([self.frame, intervals(fresh)])) if fresh.height else self
+    def with_ids(self, added: pl.DataFrame) -> Ledger:
+        """The ledger with more intervals, as `LEDGER_SCHEMA`."""
+        return Ledger(pl.concat([self.frame, added])) if added.height else self
 
     def _sort_out_repeats(self, trades: pl.DataFrame) -> Sorted:
         ranked = trades.with_row_index("row").sort([*_MARKET, "trade_id", *_WINNER])
@@ -58,7 +67,7 @@ class Ledger:
         wins = pl.Series(np.isin(np.arange(trades.height), first.to_numpy()))
         sorted_out = self.sort_out(trades.filter(wins))
         repeated = pl.concat([trades.filter(~wins).select("lane", "offset"), sorted_out.repeated])
-        return Sorted(sorted_out.fresh, repeated)
+        return Sorted(sorted_out.fresh, repeated, sorted_out.added)
 
     def _seen(self, markets: pl.DataFrame, market: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """For each id, whether the last interval of its market that starts at or before it reaches it."""
@@ -81,14 +90,10 @@ class Ledger:
         return seen
 
 
-def intervals(trades: pl.DataFrame) -> pl.DataFrame:
-    """The ids of trades as intervals, sorted and joined where they touch, as `LEDGER_SCHEMA`."""
-    if trades.is_empty():
+def _runs(markets: pl.DataFrame, market: np.ndarray, ids: np.ndarray) -> pl.DataFrame:
+    """Sorted ids of numbered markets as intervals."""
+    if not len(ids):
         return pl.DataFrame(schema=LEDGER_SCHEMA)
-    markets, market = _numbered(trades)
-    ids = trades["trade_id"].to_numpy()
-    order = np.lexsort((ids, market))
-    market, ids = market[order], ids[order]
     starts = np.flatnonzero(np.concatenate([[True], (np.diff(market) != 0) | (np.diff(ids) > 1)]))
     ends = np.concatenate([starts[1:], [len(ids)]]) - 1
     runs = pl.DataFrame({"code": market[starts], "first_id": ids[starts], "last_id": ids[ends]})
