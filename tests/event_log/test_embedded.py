@@ -130,12 +130,13 @@ def test_java_ends_with_the_command_however_that_ends(ending: signal.Signals, tm
         env=os.environ | environment,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # as in a terminal, where Ctrl-C goes to a whole group
     )
     assert command.stdout is not None
     with command.stdout:
         assert "Kafka listens on" in command.stdout.readline()
         assert java_on(tmp_path)
-        command.send_signal(ending)
+        os.killpg(command.pid, ending)
         code = command.wait()
     assert code == (-ending if ending == signal.SIGKILL else 0)
     until(lambda: not java_on(tmp_path))

@@ -22,7 +22,7 @@ from twofold.event_log.broker_files import LOOPBACK, BrokerFiles
 from twofold.folder_lock import lock_folder
 from twofold.port import free_port, listens, obstacle
 
-_READY_WITHIN_S = 60.0
+_READY_WITHIN_S = 120.0
 _STOP_WITHIN_S = 20.0
 _CLIENT_TIMEOUT_MS = 5_000
 _CLOCK_SLACK_S = 2.0

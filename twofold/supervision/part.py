@@ -14,8 +14,9 @@ class Part:
         name: a word; also the name of its log.
         command: the program and its arguments.
         needs: names of the parts that must be ready before it is started.
-        is_ready: tells whether others can use it; None: as soon as it has stayed up for a while.
+        is_ready: tells whether others can use it; None: as soon as it is steady.
         endless: an end is a failure; otherwise an end with exit code 0 is the end of its work.
+        steady_after_s: seconds after which it is started again at once when it ends, and not after a growing pause.
         niceness: how much it stands back for others, as `nice -n` takes it.
         stop_within_s: seconds from asking it to stop to killing it.
     """
@@ -25,5 +26,6 @@ class Part:
     needs: tuple[str, ...] = ()
     is_ready: Callable[[], bool] | None = None
     endless: bool = True
+    steady_after_s: int = 5
     niceness: int = 0
     stop_within_s: int = 10

@@ -23,19 +23,17 @@ from twofold.folder_lock import lock_folder
 from twofold.supervision.part import Part
 
 _READY_WITHIN_S = 20.0
-_UP_AFTER_S = 5
-"""A part that ends sooner is restarted with a growing pause, one that ends later at once."""
 
 _SUPERVISORD = """\
 [supervisord]
 nodaemon=true
 silent=true
 nocleanup=true
-logfile={logs}/supervisord.log
-pidfile={run}/supervisord.pid
+logfile={places}/logs/supervisord.log
+pidfile={places}/run/supervisord.pid
 
 [unix_http_server]
-file={socket}
+file={places}/socket
 chmod=0700
 
 [rpcinterface:supervisor]
@@ -44,17 +42,17 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 _PROGRAM = """
 [program:{name}]
-command={command}
+command=/bin/sh {places}/run/{name}.sh
 priority={priority}
 autostart=false
 autorestart={restart}
-startsecs={up_after_s}
+startsecs={steady_after_s}
 startretries=1000000
 stopasgroup=true
 killasgroup=true
 stopwaitsecs={stop_within_s}
 redirect_stderr=true
-stdout_logfile={logs}/{name}.log
+stdout_logfile={places}/logs/{name}.log
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=1
 """
@@ -80,7 +78,7 @@ class Supervisor:
         self._lock: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._output = self._run / "supervisord.out"
-        self._sockets: Path | None = None
+        self._places: Path | None = None
         self._server: Any = None
 
     def start(self) -> None:
@@ -110,8 +108,8 @@ class Supervisor:
             if process is not None:
                 guard.stop(process)
         finally:
-            if self._sockets is not None:
-                shutil.rmtree(self._sockets, ignore_errors=True)
+            if self._places is not None:
+                shutil.rmtree(self._places, ignore_errors=True)
             if self._lock is not None:
                 self._lock.close()
                 self._lock = None
@@ -143,11 +141,12 @@ class Supervisor:
         self.stop()
 
     def _run_supervisord(self) -> None:
-        # A socket's path may have 104 bytes, less than a data folder's may.
-        self._sockets = Path(tempfile.mkdtemp(prefix="twofold-"))
-        socket = self._sockets / "supervisord"
+        self._places = self._make_places()
         configuration = self._run / "supervisord.conf"
-        configuration.write_text(self._configuration(socket))
+        configuration.write_text(self._configuration(self._places))
+        for part in self._parts:
+            (self._run / f"{part.name}.sh").write_text(f"exec nice -n {part.niceness} {shlex.join(part.command)}\n")
+        socket = self._places / "socket"
         transport = SupervisorTransport(None, None, serverurl=f"unix://{socket}")
         self._server = ServerProxy("http://127.0.0.1", transport=transport)
         with self._output.open("wb") as output:
@@ -164,21 +163,29 @@ class Supervisor:
                 raise self._failure("did not start")
             time.sleep(0.05)
 
-    def _configuration(self, socket: Path) -> str:
-        places = {"run": _escaped(self._run), "logs": _escaped(self._logs), "socket": _escaped(socket)}
+    def _make_places(self) -> Path:
+        """Make a folder with a short, plain name for the socket and links to the folders that the configuration names.
+
+        A socket's path may have 104 bytes, and the configuration's format has no way to quote a path.
+        """
+        places = Path(tempfile.mkdtemp(prefix="twofold-"))
+        (places / "run").symlink_to(self._run)
+        (places / "logs").symlink_to(self._logs)
+        return places
+
+    def _configuration(self, places: Path) -> str:
         programs = [
             _PROGRAM.format(
                 name=part.name,
-                command=_escaped(shlex.join(("nice", "-n", str(part.niceness), *part.command))),
+                places=places,
                 priority=priority,
                 restart="true" if part.endless else "false",
-                up_after_s=_UP_AFTER_S if part.endless else 0,
+                steady_after_s=part.steady_after_s if part.endless else 0,
                 stop_within_s=part.stop_within_s,
-                **places,
             )
             for priority, part in enumerate(self._parts, start=1)
         ]
-        return "".join([_SUPERVISORD.format(**places), *programs])
+        return "".join([_SUPERVISORD.format(places=places), *programs])
 
     def _call(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - XML-RPC is untyped
         try:
@@ -191,8 +198,3 @@ class Supervisor:
         return SupervisionError(
             f"supervisord, which looks after the parts, {what}. {said}\nSee {self._logs / 'supervisord.log'}."
         )
-
-
-def _escaped(value: object) -> str:
-    """Write a value so that supervisord's configuration reads it back; it expands `%(…)s`."""
-    return str(value).replace("%", "%%")
