@@ -39,6 +39,23 @@ def test_bare_and_wrapped_frames_may_be_mixed(first: bytes) -> None:
     assert decoded.trades["trade_id"].to_list()[-3:] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("neighbour", [b"{", binance(t=1), wrapped(binance(t=2))])
+@pytest.mark.parametrize(
+    ("frame", "symbol"),
+    [
+        (binance(s="BARE", data=json.loads(binance(s="INNER"))), "BARE"),
+        (json.dumps({"data": json.loads(binance(s="INNER")), "e": "depth"}).encode(), None),
+        (wrapped(binance(s="INNER")), "INNER"),
+    ],
+)
+def test_a_frame_means_the_same_whatever_stands_beside_it(frame: bytes, symbol: str | None, neighbour: bytes) -> None:
+    for values in ([frame], [neighbour, frame], [frame, neighbour]):
+        decoded = decode([batch(values)], SOURCES, "binance-spot")
+        place = batch(values).offsets[values.index(frame)]
+        found = decoded.trades.filter(offset=place)["symbol"].to_list()
+        assert found == ([] if symbol is None else [symbol])
+
+
 @pytest.mark.parametrize("good", [binance(), wrapped(binance())])
 @pytest.mark.parametrize(
     ("frame", "expected"),

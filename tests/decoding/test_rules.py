@@ -3,7 +3,7 @@ from __future__ import annotations
 from twofold.decoding import DECODER_HASH
 from twofold.decoding.rules import RULES, hash_of
 
-KNOWN_HASH = "73659d100744bb453cdeaaa811b5a9cd8efd220193a848e8eda37e5a2982df48"
+KNOWN_HASH = "8a18ffadd50e92f8757920082f43c1e334fafb5bbbbb071e431ef636f729a5cd"
 
 
 def test_the_hash_is_that_of_the_declared_rules() -> None:

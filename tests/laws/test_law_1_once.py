@@ -2,101 +2,138 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 
-import hypothesis.strategies as st
-from commit_points import crash_at
-from hypothesis import settings
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
-from market import LANES, TOPIC, Market, Sending, sendings
+from hypothesis import given
+from hypothesis import strategies as st
+from laws.commit_points import crash_at
+from laws.market import TOPIC, Market, Sending, sendings
+from laws.parts import SteppedWorker, check_accounts, check_rows, cuts_up_to, everything_merged_soon, run_cycle
 from memory_log import Poll
-from parts import SteppedWorker, check_accounts, check_rows, cuts_up_to, everything_merged_soon, run_cycle
 
-from serving.batch_side import BatchSide, load_batch_side
+from serving.batch_side import load_batch_side
 from serving.speed_side import SpeedSide
 from twofold.lake import Lake
 from twofold.publication import Publications, found_lake
 from twofold.views import VIEWS
 
-COMMITS_OF_A_CYCLE = 8
-POLLS = st.lists(st.lists(st.tuples(st.integers(0, len(LANES)), st.integers(0, 4)), max_size=4), max_size=3)
+NO_CRASH = 10_000
+POLL = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4)), max_size=3)
 
 
-class Once(RuleBasedStateMachine):
-    """Any log, any cycles with crashes, any micro-batches on any bases: each answer is the oracle's at its positions."""
+@dataclass(frozen=True)
+class Turn:
+    """What happens from one batch cycle to the next.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._folder = tempfile.mkdtemp()
-        self._soon = everything_merged_soon()
-        self._soon.__enter__()
-        self._lake = Lake(self._folder)
-        self._market = Market()
-        self._worker = SteppedWorker(self._lake, self._market.log)
+    Records are sent, each base held is read on by some micro-batches and asked, a cycle runs or crashes, and a fold on
+    the newest base is started or not.
+    """
+
+    sent: list[Sending]
+    micro_batches: list[Poll]
+    asked: bool
+    max_records: int
+    cycle_polls: list[Poll]
+    tries: int
+    crash: int
+    starts: bool
+    restarts: bool
+
+
+TURNS = st.lists(
+    st.builds(
+        Turn,
+        sent=st.lists(sendings(), min_size=7, max_size=12),
+        micro_batches=st.lists(POLL, max_size=4),
+        asked=st.booleans(),
+        max_records=st.sampled_from([5, 1_000]),
+        cycle_polls=st.lists(POLL, max_size=2),
+        tries=st.sampled_from([1, 1, 2]),
+        crash=st.one_of(st.just(NO_CRASH), st.just(NO_CRASH), st.integers(0, 17)),
+        starts=st.sampled_from([True, True, False]),
+        restarts=st.sampled_from([True, False, False]),
+    ),
+    min_size=4,
+    max_size=7,
+)
+
+
+class Run:
+    """A log, a lake, and a speed worker that holds up to two bases; what is asked is compared with the oracle."""
+
+    def __init__(self, folder: str) -> None:
+        self.market = Market()
+        self._lake = Lake(folder)
         found_lake(self._lake)
         self._publications = Publications(self._lake)
-        newest = self._publications.newest()
-        self._batch = {0: load_batch_side(self._lake, VIEWS, newest, None)}
+        self._worker = SteppedWorker(self._lake, self.market.log)
+        self._batch = {0: load_batch_side(self._lake, VIEWS, self._publications.newest(), None)}
         self._speed: dict[int, SpeedSide] = {}
-        self._worker.start(newest)
+        self._start_newest()
 
-    def teardown(self) -> None:
-        try:
-            for sequence in self._worker.held:
-                self._worker.step_to_end(sequence)
-                self._answer(sequence)
-        finally:
-            self._soon.__exit__(None, None, None)
-            shutil.rmtree(self._folder)
+    def take(self, turn: Turn) -> None:
+        """Let a turn happen."""
+        self.market.send(turn.sent)
+        for sequence in self._worker.held:
+            for poll in turn.micro_batches:
+                self._worker.step(sequence, poll)
+            if turn.asked:
+                self.ask(sequence)
+        self._cycle(turn)
+        if turn.restarts:
+            self._worker.start(self._batch[self._worker.held[-1]].publication)
+        if turn.starts:
+            self._start_newest()
 
-    @rule(sent=st.lists(sendings(), min_size=1, max_size=8))
-    def send(self, sent: list[Sending]) -> None:
-        self._market.send(sent)
+    def end(self) -> None:
+        """Read everything on every base, then take everything in, and ask each time."""
+        for sequence in self._worker.held:
+            self._worker.step_to_end(sequence)
+            self.ask(sequence)
+        self._cycle(Turn([], [], False, 1_000_000, [], 1, NO_CRASH, True, False))
+        self._start_newest()
+        self._worker.step_to_end(self._worker.held[-1])
+        self.ask(self._worker.held[-1])
 
-    @precondition(lambda self: len(self._market.log.lanes) == len(LANES))
-    @rule()
-    def add_a_lane(self) -> None:
-        self._market.log.add_lane(f"{TOPIC}/{len(LANES)}")
-
-    @rule(
-        max_records=st.sampled_from([1, 4, 1_000]),
-        polls=POLLS,
-        tries=st.sampled_from([1, 1, 2]),
-        crash=st.one_of(st.none(), st.integers(0, 4 * COMMITS_OF_A_CYCLE)),
-    )
-    def cycle(self, max_records: int, polls: list[Poll], tries: int, crash: int | None) -> None:
-        known = max(self._batch)
-        with crash_at(10_000 if crash is None else crash):
-            run_cycle(self._lake, self._market.log, max_records=max_records, polls=polls, tries=tries)
-        newest = self._publications.newest()
-        assert newest.sequence in ((known + 1,) if crash is None else (known, known + 1))
-        self._batch[newest.sequence] = load_batch_side(self._lake, VIEWS, newest, self._batch[known])
-
-    @rule(lag=st.integers(0, 2))
-    def start_a_fold(self, lag: int) -> None:
-        self._worker.start(self._batch[max(0, max(self._batch) - lag)].publication)
-
-    @rule(data=st.data(), polls=POLLS)
-    def fold_micro_batches(self, data: Any, polls: list[Poll]) -> None:
-        sequence = data.draw(st.sampled_from(self._worker.held))
-        for poll in polls:
-            self._worker.step(sequence, poll)
-
-    @rule(data=st.data())
-    def ask(self, data: Any) -> None:
-        self._answer(data.draw(st.sampled_from(self._worker.held)))
-
-    def _answer(self, sequence: int) -> None:
+    def ask(self, sequence: int) -> None:
+        """Compare what is answered on one base with the oracle, with and without the speed side."""
         speed = self._worker.client.follow(sequence, self._speed.get(sequence), 0)
         self._speed[sequence] = speed
-        oracle, cuts = self._market.oracle(), cuts_up_to(self._lake, sequence)
+        oracle, cuts = self.market.oracle(), cuts_up_to(self._lake, sequence)
         check_rows(self._batch[sequence], speed, oracle, cuts)
         check_rows(self._batch[sequence], None, oracle, cuts)
-        check_accounts(self._batch[sequence], None, oracle, cuts)
         check_accounts(self._batch[sequence], speed, oracle, cuts)
 
+    def _cycle(self, turn: Turn) -> None:
+        known = max(self._batch)
+        with crash_at(turn.crash):
+            run_cycle(
+                self._lake,
+                self.market.log,
+                max_records=turn.max_records,
+                polls=turn.cycle_polls,
+                tries=turn.tries,
+            )
+        newest = self._publications.newest()
+        assert newest.sequence in ((known + 1,) if turn.crash == NO_CRASH else (known, known + 1))
+        self._batch[newest.sequence] = load_batch_side(self._lake, VIEWS, newest, self._batch[known])
 
-TestOnce = Once.TestCase
-TestOnce.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+    def _start_newest(self) -> None:
+        newest = max(self._batch)
+        if newest not in self._worker.held:
+            self._worker.start(self._batch[newest].publication)
+        for old in self._worker.held[:-2]:
+            self._worker.stop(old)
+
+
+@given(turns=TURNS)
+def test_every_answer_is_the_oracles_at_its_positions(turns: Sequence[Turn]) -> None:
+    with TemporaryDirectory() as folder, everything_merged_soon():
+        run = Run(folder)
+        for place, turn in enumerate(turns):
+            if place == 2:
+                run.market.log.add_lane(f"{TOPIC}/3")
+            run.take(turn)
+        run.end()

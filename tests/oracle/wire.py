@@ -15,7 +15,7 @@ EXACT = Context(prec=200, traps=[Inexact, InvalidOperation, Overflow])
 """Arithmetic that is exact or raises."""
 
 LARGEST_VALUE_BYTES = 65_536
-HOUR_US = 3_600_000_000
+CLOCKS_APART_US = 300_000_000
 BITCOIN_BEGINS_US = 1_230_940_800_000_000
 NOTIONAL_LIMIT = Decimal(10) ** 12
 MOST_INT64 = 2**63 - 1
@@ -76,7 +76,7 @@ def _trade(record: OracleRecord, sources: Mapping[str, OracleSource], default: s
     notional = EXACT.multiply(price, size)
     _need(notional < NOTIONAL_LIMIT)
     received_us = _received_us(record, headers, source)
-    _need(BITCOIN_BEGINS_US <= body.event_us <= received_us + HOUR_US)
+    _need(BITCOIN_BEGINS_US <= body.event_us <= received_us + CLOCKS_APART_US)
     return OracleTrade(
         venue=source.venue,
         symbol=_symbol(body.symbol),
@@ -171,7 +171,7 @@ def _received_us(record: OracleRecord, headers: Mapping[str, bytes | None], sour
     text = headers[source.collected_header] or b""
     _need(_MICROSECONDS.fullmatch(text))
     collected_us = int(text)
-    _need(collected_us <= logged_us + HOUR_US)
+    _need(collected_us <= logged_us + CLOCKS_APART_US)
     return collected_us
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import sys
 import tempfile
 from collections import Counter
@@ -17,17 +16,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the oracle is
 
-from accounts import lane_lines, missing_trades, trades_by_finality
-from capture import CaptureFacts, read_facts, write_made_up
-from comparison import Comparison
-from course import Course, run_course
-from log import read_back
 from oracle import Oracle
-from running import Running
+
+from smoke.accounts import lane_lines, missing_trades, trades_by_finality
+from smoke.capture import CaptureFacts, read_facts, write_made_up
+from smoke.comparison import Comparison
+from smoke.course import Course, run_course
+from smoke.running import stop_on_sigterm
 
 REPLAY_S = 40.0
-CYCLE_INTERVAL_S = 8.0
-EVERY_S = 1.0
+LEGS = 4
+CYCLE_INTERVAL_S = 5.0
+EVERY_S = 1.5
 LEAST_INSTANTS = 20
 LEAST_PUBLICATIONS = 3
 MADE_UP_TRADES = 30_000
@@ -38,7 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python tests/smoke", description="Run it all and check every answer.")
     parser.add_argument("--capture", type=Path, help="replay this file; by default trades are made up")
     capture = parser.parse_args().capture
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop_on_sigterm()
     folder = Path(tempfile.mkdtemp(prefix="twofold-smoke-"))
     try:
         if capture is None:
@@ -58,15 +58,13 @@ def main() -> int:
 
 
 def smoke(facts: CaptureFacts, folder: Path) -> list[str]:
-    """Replay, ask, read the log back, compare, and return what is wrong."""
-    speed = facts.span_s / REPLAY_S
-    _tell(f"{facts.path.name}: {facts.records:,} records over {facts.span_s:.0f} s, at {speed:.3g} times the speed.")
-    arguments = ["--replay", str(facts.path), "--speed", f"{speed:.6f}"]
-    with Running(folder, arguments, CYCLE_INTERVAL_S) as running:
-        course = run_course(running, facts, REPLAY_S, EVERY_S, _tell)
-        records = read_back(running.brokers, running.topic)
-    left = [f"a process was left behind and had to be killed: {process}" for process in running.left_behind]
-    return left + judge(facts, course, Oracle(records))
+    """Replay, ask, compare, and return what is wrong."""
+    _tell(f"{facts.name}: {facts.records:,} records over {facts.span_s:.0f} s")
+    course = run_course(
+        facts, folder, replay_s=REPLAY_S, legs=LEGS, cycle_interval_s=CYCLE_INTERVAL_S, every_s=EVERY_S, tell=_tell
+    )
+    left = [f"a process was left behind and had to be killed: {process}" for process in course.left_behind]
+    return left + judge(facts, course, Oracle(course.records))
 
 
 def judge(facts: CaptureFacts, course: Course, oracle: Oracle) -> list[str]:
@@ -85,7 +83,7 @@ def judge(facts: CaptureFacts, course: Course, oracle: Oracle) -> list[str]:
     rows = Counter(row["finality"] for row in bars.body.get("rows", ()))
     trades = trades_by_finality(bars)
     _tell(
-        f"{len(course.instants)} instants, {equal} equal; {course.publications_meanwhile} publications during the "
+        f"{len(course.instants)} instants, {equal} equal; {course.publications} publications during the "
         f"replay; {trades.total():,} trades of {facts.records:,} records accounted for: "
         + ", ".join(
             f"{trades[name]:,} in {rows[name]} {name} rows" for name in sorted({"closed", "provisional", *rows})
@@ -94,7 +92,7 @@ def judge(facts: CaptureFacts, course: Course, oracle: Oracle) -> list[str]:
     wrong += wrong_lanes + missing_trades(facts, oracle, bars)
     if len(course.instants) < LEAST_INSTANTS:
         wrong.append(f"there were fewer than {LEAST_INSTANTS} instants")
-    if course.publications_meanwhile < LEAST_PUBLICATIONS:
+    if course.publications < LEAST_PUBLICATIONS:
         wrong.append(f"there were fewer than {LEAST_PUBLICATIONS} publications during the replay")
     return wrong
 

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from capture import CaptureFacts
 from oracle import Oracle, OracleAccount
-from questions import Instant
+
+from smoke.capture import CaptureFacts
+from smoke.questions import Instant
 
 FATES = ("folded", "duplicates", "dead_letters", "lost")
 

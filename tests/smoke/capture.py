@@ -1,14 +1,17 @@
-"""What the smoke knows of a capture: how many records it holds, of which symbols, and how long it took."""
+"""Captures: what is known of one before it is replayed, by nothing of the product; and a made-up one."""
 
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 _FIRST_US = int(datetime(2024, 8, 8, 23, 54, 55, tzinfo=UTC).timestamp()) * 1_000_000
 _SPAN_US = 660_000_000
@@ -16,45 +19,68 @@ _SPAN_US = 660_000_000
 
 @dataclass(frozen=True)
 class CaptureFacts:
-    """Counted from the file, by nothing of the product.
+    """What was counted in a capture.
 
     Attributes:
-        path: The file.
-        records: Its lines that are not blank; each becomes a record.
+        name: The file's name.
+        lines: Its lines that are not blank; each becomes a record.
         symbols: The busiest symbols, the busiest first; two at most.
         span_s: Seconds from the first line to the last, by receive time where the lines have one, else by event time.
-        windows: The first and the last trade's event time, UTC milliseconds.
+        events_ms: The first and the last event time, UTC milliseconds.
     """
 
-    path: Path
-    records: int
+    name: str
+    lines: list[bytes]
     symbols: tuple[str, ...]
     span_s: float
-    windows: tuple[int, int]
+    events_ms: tuple[int, int]
+
+    @property
+    def records(self) -> int:
+        """How many records the capture becomes."""
+        return len(self.lines)
+
+    def pieces(self, bounds: Sequence[float]) -> list[list[bytes]]:
+        """The lines, cut at these shares of their number: one piece more than there are bounds, none of them empty."""
+        places = [0, *(max(1, int(self.records * share)) for share in bounds), self.records]
+        return [self.lines[start:end] for start, end in itertools.pairwise(places) if start < end]
 
 
 def read_facts(path: Path) -> CaptureFacts:
-    """Count what a capture holds, gzipped or not."""
+    """Count what a capture holds, gzipped or not.
+
+    Raises:
+        OSError: it cannot be read.
+        RuntimeError: no line of it is a trade.
+    """
     content = path.read_bytes()
-    lines = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).splitlines()
+    lines = [
+        line for line in (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).split(b"\n") if line
+    ]
     symbols: Counter[str] = Counter()
     clock_s: list[float] = []
     events_ms: list[int] = []
-    records = 0
-    for line in filter(None, lines):
-        records += 1
-        received, _, frame = line.rpartition(b" ") if line[:1].isdigit() else (b"", b"", line)
+    for line in lines:
+        received, frame = line.split(b" ", 1) if line[:1].isdigit() else (b"", line)
         try:
-            fields = json.loads(frame)
-            fields = fields.get("data", fields)
-            event_ms = fields["T"] if "T" in fields else fields["event_time_us"] // 1000
-            symbols[fields["s"] if "s" in fields else fields["symbol"]] += 1
-        except (ValueError, LookupError, TypeError, AttributeError):
+            symbol, event_ms = _symbol_and_time(json.loads(frame))
+        except (ValueError, LookupError, TypeError):
             continue  # A line that is no trade; what becomes of it is for the oracle to say.
+        symbols[symbol] += 1
         events_ms.append(event_ms)
         clock_s.append(int(received) / 1e9 if received else event_ms / 1e3)
-    busiest = tuple(str(symbol) for symbol, _ in symbols.most_common(2))
-    return CaptureFacts(path, records, busiest, max(clock_s) - min(clock_s), (min(events_ms), max(events_ms)))
+    if not symbols:
+        raise RuntimeError(f"No line of {path} is a trade. Name another capture.")
+    busiest = tuple(symbol for symbol, _ in symbols.most_common(2))
+    return CaptureFacts(path.name, lines, busiest, max(clock_s) - min(clock_s), (min(events_ms), max(events_ms)))
+
+
+def _symbol_and_time(fields: dict[str, Any]) -> tuple[str, int]:
+    """The symbol and the event time in UTC milliseconds of a frame of either wire format."""
+    if "trade_id" in fields:
+        return str(fields["symbol"]), int(fields["event_time_us"]) // 1000
+    trade = fields.get("data", fields)
+    return str(trade["s"]), int(trade["T"])
 
 
 def write_made_up(path: Path, trades: int, seed: int) -> None:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from oracle import Oracle, Row
-from questions import Instant, Question
+
+from smoke.questions import Instant, Question
 
 _SHOWN = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -5,14 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from capture import CaptureFacts
-from questions import INTERVALS, VIEWS, Asker, Instant, Question, questions
-from running import Running
+from oracle import OracleRecord
 
-READY_WITHIN_S = 90.0
-PUBLISHED_WITHIN_S = 90.0
-SEED = 1
+from smoke.capture import CaptureFacts
+from smoke.log import read_back
+from smoke.questions import INTERVALS, VIEWS, Asker, Instant, Question, questions
+from smoke.running import Running
+
+FIRST_SHARE = 0.02
+"""Part of the capture that is there from the start. The rest comes once that is published, with the batch side up."""
+
+LIMIT_S = 180.0
+"""Seconds that nothing takes, on any machine: the start, one leg, one publication."""
+
+_SEED = 1
 
 
 @dataclass(frozen=True)
@@ -21,55 +30,98 @@ class Course:
 
     Attributes:
         instants: every answer, in order.
-        final: the last answers, to questions for all there is, with everything published.
-        publications_meanwhile: how many publications were seen before the replay had ended.
+        final: the last answers, to questions for all there is, with everything published; the first one is of `bars`.
+        publications: how many publications were seen during the replay.
         lanes: what the API says became of every record in the end, per lane.
+        records: the log, read back in the end.
+        left_behind: processes that had to be killed in the end.
     """
 
     instants: list[Instant]
     final: list[Instant]
-    publications_meanwhile: int
-    lanes: list[dict[str, int | str | bool]]
+    publications: int
+    lanes: list[dict[str, Any]]
+    records: list[OracleRecord]
+    left_behind: list[str]
 
 
 def run_course(
-    running: Running, facts: CaptureFacts, replay_s: float, every_s: float, tell: Callable[[str], None]
+    facts: CaptureFacts,
+    folder: Path,
+    *,
+    replay_s: float,
+    legs: int,
+    cycle_interval_s: float,
+    every_s: float,
+    tell: Callable[[str], None],
 ) -> Course:
-    """Ask a running Twofold about the capture that it replays in `replay_s` seconds, once in `every_s` seconds.
+    """Run a Twofold in `folder`, replay the capture in about `replay_s` seconds, and ask once in `every_s` seconds.
+
+    The replay has so many legs, and the next begins when a publication was seen during the last: on a machine with much
+    else to do the replay takes longer, and has no fewer publications in it.
 
     Raises:
-        RuntimeError: it ended by itself, or something did not happen in time.
+        RuntimeError: a process failed, or something did not happen in time.
     """
-    asker = Asker(running.serving_url)
-    try:
-        running.wait_until("the first answer", asker.is_ready, READY_WITHIN_S)
-        tell(f"Ready {asker.elapsed_s:.1f} s after the start.")
-        asking = _Asking(asker, questions(facts, SEED), every_s, tell)
-        running.wait_until(
-            "the end of the replay", lambda: asking.next().records >= facts.records, 2 * replay_s + READY_WITHIN_S
-        )
-        meanwhile = asking.publications_seen
-        tell(f"The replay has ended after {asker.elapsed_s:.1f} s.")
-        running.wait_until("the last publication", lambda: _is_published(asking.next()), PUBLISHED_WITHIN_S)
-        tell(f"Everything is published after {asker.elapsed_s:.1f} s.")
+    first, *others = _written(facts, folder, legs)
+    with Running(folder, first.path, cycle_interval_s) as running, Asker(running.serving_url) as asker:
+        running.wait_until("The first answer", asker.is_ready, LIMIT_S)
+        tell(f"{asker.elapsed_s:6.1f} s  answers are ready")
+        asking = _Asking(asker, facts, every_s, tell)
+        running.wait_until("The first publication", lambda: bool(asking.next() and asking.sequence), LIMIT_S)
+        before = asking.sequence
+        tell(f"{asker.elapsed_s:6.1f} s  the replay begins")
+        for leg in others:
+            _replay(running, asking, leg, facts.span_s / replay_s, is_last=leg is others[-1])
+        meanwhile = asking.sequence - before
+        tell(f"{asker.elapsed_s:6.1f} s  the replay has ended")
+        running.wait_until("The last publication", lambda: _is_published(asking.next()), LIMIT_S)
         final = [asker.ask(Question(view, interval)) for view in VIEWS for interval in INTERVALS]
-        return Course(asker.instants, final, meanwhile, asker.lanes())
-    finally:
-        asker.close()
+        lanes, records = asker.lanes(), read_back(running.brokers, running.topic)
+    return Course(asker.instants, final, meanwhile, lanes, records, running.left_behind)
+
+
+@dataclass(frozen=True)
+class _Leg:
+    """A piece of a capture, and how many records are in the log after it."""
+
+    path: Path
+    records_after: int
+
+
+def _written(facts: CaptureFacts, folder: Path, legs: int) -> Iterator[_Leg]:
+    bounds = [FIRST_SHARE + (1 - FIRST_SHARE) * leg / legs for leg in range(legs)]
+    records = 0
+    for number, piece in enumerate(facts.pieces(bounds)):
+        path = folder / f"piece-{number}.txt"
+        path.write_bytes(b"".join(line + b"\n" for line in piece))
+        records += len(piece)
+        yield _Leg(path, records)
+
+
+def _replay(running: Running, asking: _Asking, leg: _Leg, speed: float, *, is_last: bool) -> None:
+    sequence = asking.sequence
+
+    def is_over() -> bool:
+        all_in = asking.next().records >= leg.records_after
+        return all_in and (is_last or asking.sequence > sequence)
+
+    running.replay(leg.path, speed)
+    running.wait_until(f"The end of the replay of {leg.path}", is_over, LIMIT_S)
 
 
 class _Asking:
     """Asks one question after the other, at a steady pace, about symbols that have been heard of."""
 
-    def __init__(self, asker: Asker, asked: Iterator[Question], every_s: float, tell: Callable[[str], None]) -> None:
+    def __init__(self, asker: Asker, facts: CaptureFacts, every_s: float, tell: Callable[[str], None]) -> None:
         self._asker = asker
-        self._questions = asked
+        self._questions = questions(facts.symbols, facts.events_ms, _SEED)
         self._every_s = every_s
         self._tell = tell
         self._heard_of: set[str | None] = {None}
         self._due_s = 0.0
-        self._sequence = 0
-        self.publications_seen = 0
+        self.sequence = 0
+        """Of the newest publication that was seen."""
 
     def next(self) -> Instant:
         """Ask the next question when it is due."""
@@ -81,16 +133,11 @@ class _Asking:
         instant = self._asker.ask(question)
         if instant.body:
             self._heard_of.update(row["symbol"] for row in instant.body["rows"])
-            self._note_publication(instant)
+            if instant.receipt["sequence"] > self.sequence:
+                self.sequence = instant.receipt["sequence"]
+                cut = sum(instant.receipt["cut"].values())
+                self._tell(f"{instant.at_s:6.1f} s  publication {self.sequence}, {cut:,} records below its cut")
         return instant
-
-    def _note_publication(self, instant: Instant) -> None:
-        sequence = instant.receipt["sequence"]
-        if sequence > self._sequence:
-            self._sequence = sequence
-            self.publications_seen += 1
-            cut = sum(instant.receipt["cut"].values())
-            self._tell(f"{instant.at_s:6.1f} s  publication {sequence}: {cut:,} records below the cut")
 
 
 def _is_published(instant: Instant) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import httpx
-from capture import CaptureFacts
 
 INTERVALS = {"1m": 60, "5m": 300}
 VIEWS = ("bars", "taker_flow")
@@ -64,9 +64,15 @@ class Instant:
         return sum(self.receipt["positions"].values()) if self.body else 0
 
 
-def questions(facts: CaptureFacts, seed: int) -> Iterator[Question]:
-    """Questions without end: views, symbols, intervals and ranges in every combination, in a shuffled order."""
-    first_ms, last_ms = facts.windows
+def questions(symbols: Sequence[str], events_ms: tuple[int, int], seed: int) -> Iterator[Question]:
+    """Questions without end: views, symbols, intervals and ranges in every combination, in a shuffled order.
+
+    Args:
+        symbols: what is asked about, beside all.
+        events_ms: between which times ranges are cut out.
+        seed: of the order.
+    """
+    first_ms, last_ms = events_ms
     third_ms = (last_ms - first_ms) // 3
     shapes: tuple[dict[str, int], ...] = (
         {},
@@ -75,14 +81,14 @@ def questions(facts: CaptureFacts, seed: int) -> Iterator[Question]:
     )
     combinations = [
         Question(view, interval, symbol, **shape)
-        for view, interval, symbol, shape in itertools.product(VIEWS, INTERVALS, (*facts.symbols, None), shapes)
+        for view, interval, symbol, shape in itertools.product(VIEWS, INTERVALS, (*symbols, None), shapes)
     ]
     random.Random(seed).shuffle(combinations)
     return itertools.cycle(combinations)
 
 
 class Asker:
-    """Asks one serving API, and keeps every answer."""
+    """Asks one serving API, and keeps every answer; also a context manager."""
 
     def __init__(self, url: str) -> None:
         self.instants: list[Instant] = []
@@ -119,6 +125,10 @@ class Asker:
         lanes: list[dict[str, Any]] = self._client.get("/v1/lanes").raise_for_status().json()["lanes"]
         return lanes
 
-    def close(self) -> None:
-        """Close the connection."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._client.close()

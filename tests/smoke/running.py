@@ -17,27 +17,28 @@ from typing import Self
 import psutil
 
 STOPS_WITHIN_S = 60.0
+_GRACE_S = 50.0
+_LAST_WORDS = 3_000
 
 
 class Running:
-    """`twofold up` as a child process, on four free ports, its data in `folder`; also a context manager.
+    """`twofold up` on four free ports, its data in `folder`, and what is replayed into it; also a context manager.
 
     Args:
         folder: where its data and logs go.
-        arguments: of `twofold up`.
+        first: the capture that `twofold up` itself replays, at once.
         cycle_interval_s: seconds between batch cycles.
     """
 
-    def __init__(self, folder: Path, arguments: list[str], cycle_interval_s: float) -> None:
+    def __init__(self, folder: Path, first: Path, cycle_interval_s: float) -> None:
         kafka, prefect, speed, serving = free_ports(4)
         self.brokers = f"127.0.0.1:{kafka}"
         self.topic = "trades"
         self.serving_url = f"http://127.0.0.1:{serving}"
-        self.log = folder / "up.log"
-        self._command = [sys.executable, "-m", "twofold", "up", *arguments]
-        inherited = {name: text for name, text in os.environ.items() if not name.startswith(("TWOFOLD_", "PREFECT_"))}
-        self._environment = {
-            **inherited,
+        self.left_behind: list[str] = []
+        self._folder = folder
+        self._first = first
+        self._settings = {
             "TWOFOLD_DATA_FOLDER": str(folder / "data"),
             "TWOFOLD_KAFKA_PORT": str(kafka),
             "TWOFOLD_PREFECT_PORT": str(prefect),
@@ -45,56 +46,81 @@ class Running:
             "TWOFOLD_SERVING_ADDRESS": f"127.0.0.1:{serving}",
             "TWOFOLD_CYCLE_INTERVAL_S": str(cycle_interval_s),
         }
-        self._process: subprocess.Popen[bytes] | None = None
-        self.left_behind: list[str] = []
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def check(self) -> None:
-        """Raise RuntimeError with the last words if it has ended by itself."""
-        if self._process is not None and self._process.poll() is not None:
-            words = self.log.read_text(errors="replace")[-3000:]
-            raise RuntimeError(f"`twofold up` ended with exit code {self._process.returncode}:\n{words}")
+    def replay(self, path: Path, speed: float) -> None:
+        """Start to replay a capture, `speed` times as fast as it was recorded."""
+        self._start(f"replay of {path.name}", "replay", str(path), "--speed", f"{speed:.6f}")
 
     def wait_until(self, what: str, is_so: Callable[[], bool], seconds: float) -> None:
-        """Wait for something; raises RuntimeError when it takes too long or `twofold up` ends meanwhile."""
+        """Wait for something.
+
+        Raises:
+            RuntimeError: it took too long, or a process failed meanwhile; with the last words.
+        """
         deadline = time.monotonic() + seconds
         while not is_so():
-            self.check()
+            for name, process in self._processes.items():
+                if process.poll() not in ((None,) if name == "up" else (None, 0)):
+                    raise RuntimeError(f"twofold {name} ended with exit code {process.returncode}.\n{self._words()}")
             if time.monotonic() > deadline:
-                words = self.log.read_text(errors="replace")[-3000:]
-                raise RuntimeError(f"{what} did not happen within {seconds:.0f} s. What `twofold up` said:\n{words}")
+                raise RuntimeError(f"{what} did not come within {seconds:.0f} s.\n{self._words()}")
             time.sleep(0.1)
 
     def __enter__(self) -> Self:
-        with self.log.open("wb") as output:
-            self._process = subprocess.Popen(
-                self._command,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the smoke, which then stops this one.
-            )
+        self._start("up", "up", "--replay", str(self._first), "--speed", "max")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        started = _descendants(process.pid)
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(STOPS_WITHIN_S)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.kill()
-            process.wait()
-        _, left = psutil.wait_procs(started, timeout=5)
-        for orphan in left:
+        while self._processes:
+            _, process = self._processes.popitem()
+            process.terminate()
+            try:
+                process.wait(STOPS_WITHIN_S)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                process.kill()
+                process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+        for orphan in self._alive():
             with contextlib.suppress(psutil.NoSuchProcess):
-                self.left_behind.append(f"{orphan.pid} {' '.join(orphan.cmdline())[:120]}")
+                self.left_behind.append(f"{orphan.pid} {' '.join(orphan.cmdline())[:100]}")
                 orphan.kill()
-        psutil.wait_procs(left, timeout=5)
+
+    def _start(self, name: str, *arguments: str) -> None:
+        inherited = {key: text for key, text in os.environ.items() if not key.startswith(("TWOFOLD_", "PREFECT_"))}
+        # Under guard it ends with this process, also when that is killed.
+        guarded = [sys.executable, "-m", "twofold.guard", "--grace", str(_GRACE_S), "--"]
+        with self._log(name).open("wb") as output:
+            self._processes[name] = subprocess.Popen(
+                [*guarded, sys.executable, "-m", "twofold", *arguments],
+                env={**inherited, **self._settings},
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for this process, which then stops that one.
+            )
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name.replace(' ', '-')}.log"
+
+    def _words(self) -> str:
+        return "\n".join(
+            f"What twofold {name} said last:\n{self._log(name).read_text(errors='replace')[-_LAST_WORDS:]}"
+            for name in self._processes
+        )
+
+    def _alive(self) -> list[psutil.Process]:
+        """Processes with this one's data folder in their environment, which nobody else hands out."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                folder = process.environ().get("TWOFOLD_DATA_FOLDER")
+                if folder == self._settings["TWOFOLD_DATA_FOLDER"] and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
 
 
 def free_ports(count: int) -> list[int]:
@@ -106,7 +132,6 @@ def free_ports(count: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
-def _descendants(pid: int) -> list[psutil.Process]:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).children(recursive=True)
-    return []
+def stop_on_sigterm() -> None:
+    """Take SIGTERM as Ctrl-C, so that whatever was started is stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -19,7 +19,7 @@ from twofold.decoding.reading import NOT_READ, read_each
 from twofold.decoding.wire_format import FIELD_SCHEMA, LEAST_INT64, MOST_INT64, Fields
 
 RULES = """\
-binance 1: a JSON object, or one in the field data of another. e: "trade"; s: symbol, text; t: trade id, whole number
+binance 1: a JSON object; where it has no field e, the one in its field data. e: "trade"; s: symbol, text; t: trade id, whole number
 from 0 to 2^63 - 1; p, q: price and size, text, or an unquoted number that is not bent; T: event time, whole number, UTC
 milliseconds; m: true where the buyer was the maker, so that the taker sold. Of a repeated field the last counts, other
 fields mean nothing.
@@ -43,6 +43,7 @@ class BinanceTrade(msgspec.Struct, gc=False):
 
 class _Wrapped(msgspec.Struct, gc=False):
     data: BinanceTrade
+    e: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _BARE_STRICT = msgspec.json.Decoder(BinanceTrade)
@@ -68,7 +69,10 @@ def read_binance(values: Sequence[bytes]) -> Fields:
 
 
 def _wrapped(value: bytes) -> BinanceTrade:
-    return _WRAPPED_STRICT.decode(value).data
+    frame = _WRAPPED_STRICT.decode(value)
+    if frame.e is not msgspec.UNSET:  # Then it is a bare frame, whatever its data is.
+        raise msgspec.ValidationError
+    return frame.data
 
 
 def _usual_decoder(values: Sequence[bytes]) -> Callable[[bytes], BinanceTrade]:

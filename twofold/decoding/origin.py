@@ -13,7 +13,7 @@ from twofold.source import SOURCE_HEADER
 RULES = f"""\
 The source is the value of the last header `{SOURCE_HEADER}`, as UTF-8; without that header it is the default source.
 The collector's time is the last header of the name that the source declares: 1 to 18 digits, UTC microseconds. It is at
-most an hour after the log time. A record without it takes the log time. An arrival is never before its event.
+most five minutes after the log time. A record without it takes the log time. An arrival is never before its event.
 """
 
 

@@ -16,8 +16,8 @@ SYMBOL = r"^[A-Za-z0-9](?:\.?[A-Za-z0-9_-])*$"
 FIRST_EVENT = datetime(2009, 1, 3, tzinfo=UTC)
 """Before the first block of Bitcoin there was nothing to trade."""
 
-CLOCK_TOLERANCE = timedelta(hours=1)
-"""How far a clock that sets a time may be ahead of the clock that received it."""
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far a clock that sets a time may be ahead of the clock that received it: so far can it push the watermark."""
 
 _FIRST_EVENT_US = int(FIRST_EVENT.timestamp()) * 1_000_000
 _TOLERANCE_US = CLOCK_TOLERANCE // timedelta(microseconds=1)
@@ -63,7 +63,7 @@ def collected_refusal(text: bytes, header: str, logged_us: int) -> Refusal:
     """Say why a collector's time is refused."""
     detail = (
         f"The header `{header}` is {shorten(text)}; it must be UTC microseconds in 1 to 18 digits, "
-        f"and not over an hour after the log time {logged_us}."
+        f"and not over five minutes after the log time {logged_us}."
     )
     return Refusal(Reason.BAD_COLLECTED_TIME, detail)
 
@@ -79,7 +79,7 @@ def event_refusal(event_us: int, received_us: int) -> Refusal:
     if event_us < _FIRST_EVENT_US:
         detail = f"The event time {_shown(event_us)} is before {FIRST_EVENT:%Y-%m-%d}, when no such market existed."
     else:
-        detail = f"The event time {_shown(event_us)} is over an hour after the record arrived, {_shown(received_us)}."
+        detail = f"The event time {_shown(event_us)} is over five minutes after the record arrived, {_shown(received_us)}."
     return Refusal(Reason.IMPLAUSIBLE_TIME, detail)
 
 

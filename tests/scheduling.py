@@ -1,0 +1,62 @@
+"""A real Prefect server for tests, with files of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from eventually import eventually
+
+from twofold.port import free_port
+from twofold.settings import Settings
+from twofold.supervision.local_parts import local_environment
+
+
+class PrefectServer:
+    """A Prefect server that can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = Settings(data_folder=folder, prefect_port=free_port())
+        self.environment = local_environment(self.settings, os.environ)
+        self.url = self.environment["PREFECT_API_URL"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        port = str(self.settings.prefect_port)
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
+        with (self.folder / "prefect.log").open("ab") as output:
+            self._process = subprocess.Popen(
+                command, env=self.environment, stdout=output, stderr=output, start_new_session=True
+            )
+        eventually(self.answers, within_s=180)
+
+    def answers(self) -> bool:
+        """Whether it can be asked."""
+        try:
+            return httpx.get(f"{self.url}/health", timeout=5).is_success
+        except httpx.HTTPError:
+            return False
+
+    def kill(self) -> None:
+        """Kill it."""
+        assert self._process is not None
+        os.killpg(self._process.pid, 9)
+        self._process.wait()
+
+
+@contextmanager
+def prefect_server(folder: Path) -> Iterator[PrefectServer]:
+    """Run a Prefect server."""
+    server = PrefectServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()

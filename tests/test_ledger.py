@@ -1,0 +1,67 @@
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+from trade_maker import trade_row, trades_frame
+
+from twofold.ledger import LEDGER_SCHEMA, Ledger
+
+IDS = st.sampled_from([*range(12), 2**63 - 3, 2**63 - 2, 2**63 - 1])
+ARRIVALS = st.tuples(st.sampled_from("AB"), IDS, st.integers(0, 3), st.sampled_from(["t/0", "t/1"]))
+
+
+def ids(ledger: Ledger) -> set[tuple[str, int]]:
+    return {(symbol, i) for _, symbol, first, last in ledger.frame.rows() for i in range(first, last + 1)}
+
+
+@given(st.lists(st.lists(ARRIVALS, max_size=12), max_size=6))
+def test_each_trade_counts_once_and_the_least_arrival_lane_and_offset_wins(
+    batches: list[list[tuple[str, int, int, str]]],
+) -> None:
+    ledger, seen, offset = Ledger(), set[tuple[str, int]](), 0
+    for batch in batches:
+        rows, expected = [], dict[tuple[str, int], tuple[int, str, int]]()
+        for symbol, trade_id, arrival_us, lane in batch:
+            rows.append(trade_row(trade_id, symbol=symbol, event_us=0, arrival_us=arrival_us, lane=lane, offset=offset))
+            place = (arrival_us, lane, offset)
+            if (symbol, trade_id) not in seen:
+                expected[symbol, trade_id] = min(place, expected.get((symbol, trade_id), place))
+            offset += 1
+        told_apart = ledger.sort_out(trades_frame(rows))
+        ledger = ledger.with_ids(told_apart.added)
+        fresh = {(row["symbol"], row["trade_id"]): row["offset"] for row in told_apart.fresh.iter_rows(named=True)}
+        assert fresh == {key: place[2] for key, place in expected.items()}
+        assert told_apart.fresh.height + told_apart.repeated.height == len(rows)
+        seen |= set(expected)
+        assert ids(ledger) == seen
+
+
+@given(st.lists(st.tuples(st.sampled_from("AB"), IDS), unique=True))
+def test_intervals_are_sorted_and_never_touch(seen: list[tuple[str, int]]) -> None:
+    rows = [trade_row(trade_id, symbol=symbol, offset=n) for n, (symbol, trade_id) in enumerate(seen)]
+    frame = Ledger().with_ids(Ledger().sort_out(trades_frame(rows)).added).frame
+    assert frame.schema == LEDGER_SCHEMA
+    spans = frame.rows()
+    assert spans == sorted(spans)
+    for (_, symbol, _, last), (_, next_symbol, first, _) in pairwise(spans):
+        assert symbol != next_symbol or first - last > 1
+
+
+def test_contiguous_ids_cost_one_interval_however_many_they_are() -> None:
+    ledger = Ledger()
+    for start in range(0, 3000, 1000):
+        rows = [trade_row(trade_id, offset=trade_id) for trade_id in range(start, start + 1000)]
+        ledger = ledger.with_ids(ledger.sort_out(trades_frame(rows)).added)
+    assert ledger.frame.rows() == [("test", "BTCUSDT", 0, 2999)]
+
+
+def test_ids_of_other_venues_are_other_trades() -> None:
+    ledger = Ledger()
+    ledger = ledger.with_ids(ledger.sort_out(trades_frame([trade_row(1, venue="spot")])).added)
+    assert ledger.sort_out(trades_frame([trade_row(1, venue="futures")])).fresh.height == 1
+    assert ledger.sort_out(trades_frame([trade_row(1, venue="spot")])).fresh.height == 0
+
+
+def test_fresh_trades_keep_their_order() -> None:
+    rows = [trade_row(trade_id, offset=n) for n, trade_id in enumerate([5, 3, 9, 3, 1])]
+    assert Ledger().sort_out(trades_frame(rows)).fresh["trade_id"].to_list() == [5, 3, 9, 1]

@@ -1,0 +1,131 @@
+"""The oracle against figures worked out by hand."""
+
+import json
+from typing import Any
+
+import pytest
+from oracle import Oracle, OracleAccount, OracleRecord
+
+MINUTE_US = 60_000_000
+START_US = 1_723_161_240_000_000  # 2024-08-08T23:54:00Z, also the second minute but one of a window of five
+LATER_MS = START_US // 1000 + 3_600_000
+
+
+def record(offset: int, lane: str = "t/0", **changes: object) -> OracleRecord:
+    trade: dict[str, Any] = {"symbol": "A", "trade_id": offset, "price": "1", "size": "1", "side": "buy"}
+    trade |= {"event_time_us": START_US + offset, **changes}
+    return OracleRecord(lane, offset, LATER_MS + offset, b"A", json.dumps(trade).encode())
+
+
+def test_a_bar_by_hand() -> None:
+    records = [
+        record(0, price="10.5", size="2", event_time_us=START_US + 9),
+        record(1, price="9", size="0.5", event_time_us=START_US + 7),
+        record(2, price="12.00000001", size="1", event_time_us=START_US + 8),
+        record(3, price="11", size="0.5", event_time_us=START_US + 9),
+    ]
+    (row,) = Oracle(records).rows("bars", 60, {"t/0": 4})
+    assert row == {
+        "venue": "simulator",
+        "symbol": "A",
+        "window_start": "2024-08-08T23:54:00Z",
+        "window_end": "2024-08-08T23:55:00Z",
+        "open": "9.00000000",
+        "high": "12.00000001",
+        "low": "9.00000000",
+        "close": "11.00000000",
+        "volume": "4.00000000",
+        "notional": "43.0000000100000000",
+        "trades": 4,
+        "vwap": "10.75000000",
+    }
+
+
+def test_taker_flow_by_hand() -> None:
+    records = [record(0, price="3", size="2"), record(1, price="4", size="1", side="sell")]
+    (row,) = Oracle(records).rows("taker_flow", 300, {"t/0": 2})
+    assert (row["window_start"], row["window_end"]) == ("2024-08-08T23:50:00Z", "2024-08-08T23:55:00Z")
+    assert (row["buy_volume"], row["sell_volume"]) == ("2.00000000", "1.00000000")
+    assert (row["buy_notional"], row["sell_notional"]) == ("6.0000000000000000", "4.0000000000000000")
+    assert row["imbalance"] == "0.33333333"
+
+
+@pytest.mark.parametrize(
+    ("prices", "vwap"),
+    [
+        (("0.00000001", "0.00000002"), "0.00000002"),
+        (("0.00000002", "0.00000003"), "0.00000002"),
+        (("0.00000003", "0.00000004"), "0.00000004"),
+    ],
+)
+def test_a_tie_goes_to_the_even_neighbour(prices: tuple[str, ...], vwap: str) -> None:
+    records = [record(offset, price=price) for offset, price in enumerate(prices)]
+    assert Oracle(records).rows("bars", 60, {"t/0": 2})[0]["vwap"] == vwap
+
+
+def test_only_what_is_below_the_positions_counts_and_only_once() -> None:
+    again = [record(0), record(1), record(2, trade_id=1), record(3), record(0, lane="t/1", trade_id=3)]
+    oracle = Oracle(again)
+    assert [row["trades"] for row in oracle.rows("bars", 60, {"t/0": 3})] == [2]
+    assert [row["trades"] for row in oracle.rows("bars", 60, {"t/0": 4, "t/1": 1})] == [3]
+    assert oracle.accounts({"t/0": 3, "t/1": 1}) == {
+        "t/0": OracleAccount(read=3, folded=2, duplicates=1, dead_letters=0),
+        "t/1": OracleAccount(read=1, folded=1, duplicates=0, dead_letters=0),
+    }
+
+
+def test_finality_follows_the_cuts() -> None:
+    next_minute = [record(offset, event_time_us=START_US + MINUTE_US) for offset in (1, 2, 3)]
+    late = record(4, event_time_us=START_US + 5)
+    oracle = Oracle([record(0), *next_minute, late])
+
+    def first_row(position: int, *cuts: int) -> tuple[str, int]:
+        row = oracle.rows("bars", 60, {"t/0": position}, [{"t/0": cut} for cut in cuts])[0]
+        return row["finality"], row["revisions"]
+
+    assert first_row(4) == ("provisional", 0)
+    assert first_row(4, 3) == ("provisional", 0)  # two witnesses that the minute is over are not enough
+    assert first_row(4, 4) == ("closed", 0)
+    assert first_row(5, 4) == ("provisional", 0)
+    assert first_row(5, 4, 5) == ("revised", 1)
+    assert first_row(5, 5) == ("closed", 0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"price": "1.000000001"},
+        {"price": "-1"},
+        {"price": "0"},
+        {"price": "1e3"},
+        {"price": "NaN"},
+        {"price": "12345678901"},
+        {"price": "9999999999", "size": "101"},
+        {"price": None},
+        {"size": True},
+        {"trade_id": "1"},
+        {"trade_id": 2**63},
+        {"trade_id": 1.5},
+        {"side": "hold"},
+        {"symbol": "a/b"},
+        {"symbol": "a..b"},
+        {"symbol": "A" * 65},
+        {"event_time_us": 0},
+        {"event_time_us": START_US + 86_400_000_000},
+    ],
+)
+def test_what_is_no_trade_is_a_dead_letter(changes: dict[str, Any]) -> None:
+    oracle = Oracle([record(0), record(1, **changes)])
+    assert oracle.accounts({"t/0": 2}) == {"t/0": OracleAccount(read=2, folded=1, duplicates=0, dead_letters=1)}
+
+
+FRAME = b'{"e":"trade","s":"A","t":7,"p":"2.5","q":"4","T":1723161255342,"m":true}'
+
+
+@pytest.mark.parametrize("value", [FRAME, b'{"stream":"a@trade","data":' + FRAME + b"}"])
+def test_an_exchange_frame_is_read_bare_and_wrapped(value: bytes) -> None:
+    headers = (("source", b"binance-spot"), ("collected_us", b"1723161254000000"))
+    (trade,) = Oracle([OracleRecord("t/0", 0, LATER_MS, b"A", value, headers)]).trades({"t/0": 1})
+    assert (trade.venue, trade.symbol, trade.trade_id, trade.side) == ("binance", "A", 7, "sell")
+    assert trade.notional == 10
+    assert trade.event_us == trade.arrival_us == 1_723_161_255_342_000
