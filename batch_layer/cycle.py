@@ -125,7 +125,9 @@ class BatchCycle:
         return publication
 
     def _writer(self, spec: TableSpec) -> TableWriter:
-        return TableWriter(self._lake, spec, self.parent.tables.get(spec.name))
+        writer = TableWriter(self._lake, spec)
+        writer.bring_back(self.parent.tables.get(spec.name))
+        return writer
 
     def _append(self, spec: TableSpec, frame: pl.DataFrame) -> int:
         writer = self._writer(spec)

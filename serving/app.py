@@ -9,13 +9,14 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import orjson
-from fastapi import FastAPI, Query, Response
+from fastapi import Depends, FastAPI, Query, Response
 
 from serving.answer import answer
+from serving.parameters import refuse_unknown
 from serving.problem import answer_errors_as_problems, problem
 from serving.query import BaseChoice, parse_query
 from serving.seam import Seam
-from twofold.account import add_accounts
+from twofold.account import Account, add_accounts
 from twofold.errors import UnknownName
 from twofold.view import View
 
@@ -33,6 +34,7 @@ def make_app(seam: Seam, views: Mapping[str, View]) -> FastAPI:
         title="Twofold",
         summary="Views of trades up to this second, every trade counted once.",
         lifespan=lifespan,
+        dependencies=[Depends(refuse_unknown)],
     )
     answer_errors_as_problems(app)
     _add_views(app, seam, views)
@@ -72,6 +74,7 @@ def _add_lanes(app: FastAPI, seam: Seam) -> None:
     def read_lanes() -> Response:
         pair = seam.pair("live")
         accounts = add_accounts(pair.batch.publication.accounts, pair.speed.accounts if pair.speed else {})
+        accounts = {lane: accounts.get(lane, Account()) for lane in {*pair.positions, *accounts}}
         lanes = [
             {"lane": lane, "position": pair.positions.get(lane, 0), **asdict(account), "balanced": account.balanced}
             for lane, account in sorted(accounts.items())

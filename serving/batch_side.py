@@ -34,18 +34,13 @@ def load_batch_side(
     partials: dict[str, pl.DataFrame] = {}
     files: dict[str, frozenset[str]] = {}
     for name, view in views.items():
-        table = view_table(view)
-        version = publication.tables.get(table.name)
-        if version is None:
-            partials[name], files[name] = empty_partials(view), frozenset()
-            continue
-        files[name] = frozenset(lake.files(table.name, version))
-        known = before.files.get(name, frozenset()) if before else frozenset()
-        columns = view.partial_schema.names()
-        if before is not None and known <= files[name]:
-            added = sorted(files[name] - known)
-            more = [lake.read_files(table.name, added, columns)] if added else []
-            partials[name] = merge(view, pl.concat([before.partials[name], *more])) if more else before.partials[name]
-        else:
-            partials[name] = merge(view, lake.scan(table.name, version).select(columns).collect())
+        table = view_table(view).name
+        version = publication.tables.get(table)
+        files[name] = frozenset() if version is None else frozenset(lake.files(table, version))
+        known, kept = frozenset[str](), empty_partials(view)
+        if before is not None and before.files[name] <= files[name]:
+            known, kept = before.files[name], before.partials[name]
+        added = sorted(files[name] - known)
+        more = [lake.read_files(table, added, view.partial_schema.names())] if added else []
+        partials[name] = merge(view, pl.concat([kept, *more])) if more else kept
     return BatchSide(publication, partials, files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -20,11 +21,11 @@ _STATUS: dict[type[TwofoldError], HTTPStatus] = {
 }
 
 
-def problem(status: HTTPStatus, detail: str) -> JSONResponse:
+def problem(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """A problem document."""
     body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
-    headers = {"Retry-After": "1"} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
-    return JSONResponse(body, status.value, headers, MEDIA_TYPE)
+    later = {"Retry-After": "1"} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return JSONResponse(body, status.value, {**later, **(headers or {})}, MEDIA_TYPE)
 
 
 def answer_errors_as_problems(app: FastAPI) -> None:
@@ -39,12 +40,17 @@ def answer_errors_as_problems(app: FastAPI) -> None:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{details}. The parameters are described at /docs.")
 
     async def http(request: Request, error: Exception) -> JSONResponse:
-        status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else 500)
-        detail = str(error.detail) if isinstance(error, HTTPException) else ""
-        if status is HTTPStatus.NOT_FOUND:
-            detail = f"There is nothing at {request.url.path}. What exists is described at /docs."
-        return problem(status, detail)
+        if not isinstance(error, HTTPException):
+            return await unforeseen(request, error)
+        status = HTTPStatus(error.status_code)
+        detail = f"{request.method} {request.url.path}: {status.description}. What exists is described at /docs."
+        return problem(status, detail, error.headers)
+
+    async def unforeseen(_: Request, error: Exception) -> JSONResponse:
+        detail = f"Serving failed in a way that was not foreseen ({type(error).__name__}). Its log says where."
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
     app.add_exception_handler(TwofoldError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, unforeseen)

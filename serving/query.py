@@ -50,7 +50,7 @@ class Query:
 
 
 def parse_interval(text: str, view: View) -> int:
-    """An interval such as `5m` in microseconds: a whole multiple of the view's grain, at most a day or whole days.
+    """An interval such as `5m` in microseconds: a whole multiple of the view's grain. Its windows count from 1970.
 
     Raises:
         QueryError: it is none.
@@ -61,7 +61,7 @@ def parse_interval(text: str, view: View) -> int:
     if not interval_us or interval_us % view.window_us:
         raise QueryError(
             f"interval={text!r} is no multiple of the grain of view {view.name!r}, which is {grain}. "
-            "Write a whole number and s, m, h or d: 1m, 5m, 1h, 1d."
+            "Write a whole number of at most six digits and s, m, h or d: 1m, 5m, 1h, 1d."
         )
     return interval_us
 

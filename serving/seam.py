@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Literal
 
 from serving.batch_side import BatchSide, load_batch_side
@@ -17,10 +18,14 @@ from serving.speed_side import SpeedClient, SpeedSide
 from twofold.errors import BaseGone, LakeError, LakeUnreachable, SpeedAway, TwofoldError
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
-from twofold.publication import Publications
+from twofold.publication import PUBLICATIONS, Publications
 from twofold.view import View
 
-SpeedMode = Literal["live", "catching_up", "paused", "away"]
+SpeedMode = Literal["live", "catching_up", "paused", "away", "unused"]
+"""What the speed side does for answers; `unused` where the batch side alone was asked for."""
+
+START_PATIENCE_S = 10.0
+"""Seconds for which a new seam waits for a speed state; the seam before it may have answered from one."""
 
 _LOOK_S = 0.25
 _WAIT_MS = 250
@@ -49,7 +54,9 @@ class Pair:
 class Seam:
     """Keeps the pair that answers are made of."""
 
-    def __init__(self, lake: Lake, speed: SpeedClient, views: Mapping[str, View]) -> None:
+    def __init__(
+        self, lake: Lake, speed: SpeedClient, views: Mapping[str, View], patience_s: float = START_PATIENCE_S
+    ) -> None:
         self.current: Pair | None = None
         self.newest: BatchSide | None = None
         self.lake_error: LakeError | None = None
@@ -58,6 +65,7 @@ class Seam:
         self._publications = Publications(lake)
         self._speed = speed
         self._views = views
+        self._patient_until_s = monotonic() + patience_s
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._repeat, args=(step, pause_s), name=step.__name__, daemon=True)
@@ -69,13 +77,19 @@ class Seam:
 
         Raises:
             LakeUnreachable: the lake cannot be read, or has not been read yet.
+            SpeedAway: the speed worker has not been heard yet, though not for long enough to go on without it.
         """
         if self.lake_error is not None:
             raise LakeUnreachable(f"The lake cannot be read, so no answer can be vouched for. {self.lake_error}")
-        if base == "published" and self.newest is not None:
-            return Pair(self.newest)
-        if self.current is None:
+        if self.newest is None:
             raise LakeUnreachable("Serving is still loading the newest publication. Ask again in a second.")
+        if base == "published":
+            return Pair(self.newest, mode="unused")
+        if self.current is None:
+            raise SpeedAway(
+                "Serving has just started and waits for the speed worker, which may have come further than what is "
+                "published. Ask again in a second, or ask for the published side alone by base=published."
+            )
         return replace(self.current, mode=self.mode)
 
     def start(self) -> None:
@@ -93,6 +107,9 @@ class Seam:
     def look_at_lake(self) -> None:
         """Load the newest publication if there is news."""
         try:
+            if self.newest is not None and not self._lake.exists(PUBLICATIONS.name):
+                # Looking for news through an open table takes a folder that is gone for one without news.
+                raise LakeUnreachable(f"There is no lake at {self._lake.root} any more. Look whether it is mounted.")
             publication = self._publications.newest()
             if self.newest is None or publication.sequence != self.newest.publication.sequence:
                 self.newest = load_batch_side(self._lake, self._views, publication, self.newest)
@@ -140,18 +157,21 @@ class Seam:
             self.mode = "catching_up"
             self._stopping.wait(_LOOK_S / 10)
             return
-        self.mode = speed.header.state
         if speed.header.state != "catching_up" and at_least(speed.header.positions, current.positions):
             self.current = Pair(current.batch, speed)
+            self.mode = speed.header.state
         else:
+            self.mode = "catching_up"
             self._stopping.wait(_LOOK_S / 10)
 
     def _move_to_batch_alone(self, newest: BatchSide, current: Pair | None) -> None:
         """Without a speed state, answer from the batch side alone as soon as that takes nothing back."""
-        if current is None or (
-            newest.publication.sequence > current.batch.publication.sequence
-            and at_least(newest.publication.cut, current.positions)
-        ):
+        if current is None:
+            moves = monotonic() >= self._patient_until_s
+        else:
+            is_news = newest.publication.sequence > current.batch.publication.sequence
+            moves = is_news and at_least(newest.publication.cut, current.positions)
+        if moves:
             self.current = Pair(newest)
 
     def _repeat(self, step: object, pause_s: float) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 import polars as pl
+import pyarrow as pa
 from pyarrow import flight
 
 from twofold.account import Account, accounts_from_json
@@ -86,10 +87,10 @@ class SpeedClient:
             options = flight.FlightCallOptions(timeout=_CALL_TIMEOUT_S + request.wait_ms / 1000)
             action = flight.Action(CHANGES, request.model_dump_json().encode())
             return [result.body.to_pybytes() for result in self._client.do_action(action, options)]
-        except flight.FlightServerError as error:
-            notice = BaseGoneNotice.model_validate_json(error.extra_info)
-            raise BaseGone(notice.base_gone, notice.held) from None
-        except (flight.FlightError, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
+            if notice := getattr(error, "extra_info", b""):
+                gone = BaseGoneNotice.model_validate_json(notice)
+                raise BaseGone(gone.base_gone, gone.held) from None
             self.close()
             raise SpeedAway(
                 f"The speed worker does not answer at {self._address}. Start it with `twofold speed`, or look at its "

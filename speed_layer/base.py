@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from twofold.lake import Lake
 from twofold.lane import Positions
-from twofold.ledger import Ledger
+from twofold.ledger import LEDGER_SCHEMA, Ledger
 from twofold.publication import Publication
 from twofold.tables import LEDGER
 
@@ -27,5 +27,6 @@ def load_base(lake: Lake, publication: Publication) -> Base:
         LakeUnreachable: the ledger cannot be read.
     """
     version = publication.tables.get(LEDGER.name)
-    ledger = Ledger() if version is None else Ledger(lake.scan(LEDGER.name, version).collect())
+    files = [] if version is None else lake.files(LEDGER.name, version)
+    ledger = Ledger(lake.read_files(LEDGER.name, files, LEDGER_SCHEMA.names())) if files else Ledger()
     return Base(publication.sequence, publication.cut, ledger)

@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 class Reading(threading.Thread):
     """Feeds a fold until it is stopped. A failure ends the thread and is kept in `failure`.
 
-    The fold can answer from when it has reached all that was answered before: what `predecessor`, the reading whose place
-    it takes, has read, or else the end that the log had at the start.
+    The fold can answer once it has reached all that was answered before: the end that the log had at the start, or, if
+    `predecessor`, whose place it takes, is paused, as far as that has come.
     """
 
     def __init__(
@@ -109,7 +109,8 @@ class Reading(threading.Thread):
             self._stopping.wait(max(0.0, MICRO_BATCH_MS / 1000 - (monotonic() - started_s)))
 
     def _see_whether_ready(self) -> None:
-        goal = self._goal if self._predecessor is None else self._predecessor.fold.snapshot.positions
+        ahead = self._predecessor
+        goal = ahead.fold.snapshot.positions if ahead is not None and ahead.paused else self._goal
         if at_least(self.fold.snapshot.positions, goal):
             self._predecessor = None
             self.ready_at_s = monotonic()

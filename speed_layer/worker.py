@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from time import monotonic
 
 import psutil
@@ -141,7 +141,7 @@ class SpeedWorker:
             return
         self._let_go({sequence for sequence in self._readings if sequence < max(ready)})
 
-    def _let_go(self, sequences: Set[int]) -> None:
+    def _let_go(self, sequences: set[int]) -> None:
         for sequence in sequences:
             self._readings[sequence].stop()
         self._readings = {s: reading for s, reading in self._readings.items() if s not in sequences}

@@ -8,10 +8,13 @@ from typing import Any
 
 import polars as pl
 
+from twofold.errors import ArithmeticOverflow, DeclarationError
+
 FINISHED_TYPE = pl.Decimal(38, 8)
 """The type of every finished column: 8 places, a tie rounded to the even neighbour; null where a divisor is zero."""
 
 _UNIT = 10**8
+_MOST = 10**38
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +25,13 @@ class Formula:
     operands: tuple[Formula | str, ...]
 
     def __add__(self, other: Formula) -> Formula:
-        return Formula("+", (self, other))
+        return self._with("+", other)
 
     def __sub__(self, other: Formula) -> Formula:
-        return Formula("-", (self, other))
+        return self._with("-", other)
 
     def __truediv__(self, other: Formula) -> Formula:
-        return Formula("/", (self, other))
+        return self._with("/", other)
 
     def columns(self) -> set[str]:
         """The names of the columns that the formula reads."""
@@ -40,6 +43,13 @@ class Formula:
         parts = [operand.meaning() if isinstance(operand, Formula) else operand for operand in self.operands]
         return [self.operator, *(sorted(parts, key=repr) if self.operator == "+" else parts)]
 
+    def _with(self, operator: str, other: object) -> Formula:
+        if not isinstance(other, Formula):
+            raise DeclarationError(
+                f"A formula cannot take {other!r} on the right of {operator!r}: it is made of column(...), +, - and /."
+            )
+        return Formula(operator, (self, other))
+
 
 def column(name: str) -> Formula:
     """A formula that is one aggregate's value."""
@@ -50,6 +60,9 @@ def finish(formula: Formula, frame: pl.DataFrame) -> pl.Series:
     """Evaluate a formula over whole rows of merged aggregates, as `FINISHED_TYPE`.
 
     Intermediate results are exact fractions (numerator and denominator); only the end result is rounded, once.
+
+    Raises:
+        ArithmeticOverflow: a result leaves the range of `FINISHED_TYPE`.
     """
     values = {name: frame[name].to_list() for name in formula.columns()}
     with localcontext(prec=60):
@@ -79,4 +92,9 @@ def _rounded(numerator: int, denominator: int) -> Decimal | None:
     quotient, remainder = divmod(numerator * _UNIT, denominator)
     if 2 * remainder > denominator or (2 * remainder == denominator and quotient % 2):
         quotient += 1
+    if abs(quotient) >= _MOST:
+        raise ArithmeticOverflow(
+            f"A finished column would be {Decimal(quotient).scaleb(-8):.3E}, out of the range of {FINISHED_TYPE}. "
+            "Look for a wrong price or size among the trades of the windows asked for."
+        )
     return Decimal(quotient).scaleb(-8)

@@ -67,6 +67,17 @@ class Lake:
         with _reading(table):
             return DeltaTable(self.address(table), version=version)
 
+    def look_for(self, table: str) -> None:
+        """Make sure that the folder of a table that was there still is; a handle on it does not notice by itself.
+
+        Raises:
+            LakeUnreachable: it is gone.
+        """
+        if self.is_local and not Path(self.address(table)).is_dir():
+            raise LakeUnreachable(
+                f"The folder of table {table!r} is gone from {self.root}. Look whether it is mounted."
+            )
+
     def scan(self, table: str, version: int) -> pl.LazyFrame:
         """The rows of a table at exactly that version."""
         with _reading(table):
@@ -83,20 +94,26 @@ class Lake:
 
 
 class TableWriter:
-    """Writes to one table, each commit on exactly the parent that the writer knows.
+    """Writes to one table, each commit on exactly the parent that the writer knows; it starts from the head."""
 
-    It starts from the published version. What was written after that and never published is dropped by bringing the
-    head back to the published content, as a new version; published versions are never touched.
-    """
-
-    def __init__(self, lake: Lake, spec: TableSpec, published: int | None) -> None:
+    def __init__(self, lake: Lake, spec: TableSpec) -> None:
         self.spec = spec
         self._table = _created(lake, spec)
+
+    def bring_back(self, published: int | None) -> None:
+        """Drop what was written after the published version (None: nothing was published yet) and never published.
+
+        The published content becomes the head, as a new version; published versions are never touched.
+
+        Raises:
+            Superseded: someone else has committed to the table since this writer looked.
+        """
         wanted = 0 if published is None else published
-        if self._table.version() != wanted:
-            with _committing(spec.name):
+        parent = self.version
+        if parent != wanted:
+            with _committing(self.spec.name):
                 self._table.restore(wanted, **_ON_PARENT)
-                self._table.update_incremental()
+            self._check_parent(parent)
 
     @property
     def version(self) -> int:
@@ -135,14 +152,16 @@ class TableWriter:
                 write_deltalake(self._table, rows, mode="overwrite", predicate=where, **_ON_PARENT)
             else:
                 write_deltalake(self._table, rows, mode="append", **_ON_PARENT)
-            self._table.update_incremental()
+        self._check_parent(parent)
+        if self.version % CHECKPOINT_EVERY == 0:
+            self._table.create_checkpoint()
+
+    def _check_parent(self, parent: int) -> None:
         if self.version != parent + 1:
             raise Superseded(
                 f"Table {self.spec.name!r} went from version {parent} to {self.version} under one commit: another "
                 "writer is at work. Nothing of this cycle is public; the next starts again from the newest publication."
             )
-        if self.version % CHECKPOINT_EVERY == 0:
-            self._table.create_checkpoint()
 
 
 def _created(lake: Lake, spec: TableSpec) -> DeltaTable:

@@ -134,6 +134,7 @@ class Publications:
                 )
             self._table = self._lake.open(PUBLICATIONS.name)
         else:
+            self._lake.look_for(PUBLICATIONS.name)
             try:
                 self._table.update_incremental()
             except DeltaError:
@@ -153,7 +154,7 @@ def _last_row(table: DeltaTable) -> Publication:
 
 def found_lake(lake: Lake) -> None:
     """Make sure that there is a lake at the root, with an empty publications table if it is new."""
-    TableWriter(lake, PUBLICATIONS, _head(lake))
+    TableWriter(lake, PUBLICATIONS)
 
 
 def publish(lake: Lake, publication: Publication) -> None:
@@ -162,7 +163,7 @@ def publish(lake: Lake, publication: Publication) -> None:
     Raises:
         Superseded: another publication of that sequence exists already; nothing was made public.
     """
-    writer = TableWriter(lake, PUBLICATIONS, _head(lake))
+    writer = TableWriter(lake, PUBLICATIONS)
     expected = Publications(lake).newest().sequence + 1
     if publication.sequence != expected:
         raise Superseded(
@@ -170,10 +171,6 @@ def publish(lake: Lake, publication: Publication) -> None:
             "cycle is public; the next cycle starts again from the newest publication."
         )
     writer.append(pl.DataFrame([publication.row()], schema=PUBLICATIONS.schema))
-
-
-def _head(lake: Lake) -> int | None:
-    return lake.open(PUBLICATIONS.name).version() if lake.exists(PUBLICATIONS.name) else None
 
 
 def _to_json(mapping: Mapping[str, Any]) -> str:

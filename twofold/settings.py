@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
+import orjson
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from twofold.errors import SettingsError
 from twofold.source import SHIPPED_SOURCES, Source
@@ -29,7 +31,7 @@ class Settings(BaseSettings):
     kafka_port: int = Field(default=19092, ge=1, le=65535, description="Loopback port of the embedded Kafka.")
     topic: str = Field(default="trades", pattern=r"^[a-zA-Z0-9._-]{1,249}$", description="The event log's topic.")
     partitions: int = Field(default=4, ge=1, le=10_000, description="Partitions of the topic when Twofold creates it.")
-    sources: dict[str, Source] = Field(
+    sources: Annotated[dict[str, Source], NoDecode] = Field(
         default_factory=lambda: dict(SHIPPED_SOURCES), description="Known sources by name, as JSON."
     )
     default_source: str = Field(default="simulator", description="The source of records that carry no `source` header.")
@@ -51,6 +53,14 @@ class Settings(BaseSettings):
     speed_memory_bytes: int = Field(
         default=2 * 1024**3, ge=64 * 1024**2, description="Resident memory at which the speed worker pauses reading."
     )
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _parsed(cls, value: object) -> object:
+        try:
+            return orjson.loads(value) if isinstance(value, str) else value
+        except orjson.JSONDecodeError as error:
+            raise ValueError(f"this is not JSON: {error}") from None
 
     @field_validator("default_source")
     @classmethod
@@ -82,9 +92,7 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        lines = [
-            f"TWOFOLD_{'__'.join(str(part) for part in item['loc']).upper()}: {item['msg']}" for item in error.errors()
-        ]
+        lines = [f"{_place(item['loc'])}: {item['msg']}" for item in error.errors()]
         raise SettingsError("Some settings do not fit:\n  " + "\n  ".join(lines)) from None
     if settings.default_source not in settings.sources:
         known = ", ".join(sorted(settings.sources))
@@ -92,3 +100,8 @@ def load_settings() -> Settings:
             f"TWOFOLD_DEFAULT_SOURCE: no source {settings.default_source!r} is declared. Known: {known}."
         )
     return settings
+
+
+def _place(parts: tuple[int | str, ...]) -> str:
+    """Where a value does not fit: the variable, and the way to the part of it."""
+    return ".".join([f"TWOFOLD_{str(parts[0]).upper()}", *(str(part) for part in parts[1:])])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -29,6 +28,7 @@ from workload import LATE_SHARE, POISON_SHARE, SEED, SYMBOLS, TRADES_A_SECOND, P
 from twofold.event_log import jars
 from twofold.event_log.embedded import EmbeddedKafka
 from twofold.event_log.topic import ensure_topic
+from twofold.port import free_port
 
 HERE = Path(__file__).parent
 PARTITIONS = 4
@@ -44,7 +44,7 @@ def main() -> int:
     python = str(quix_python())
     with TemporaryDirectory(prefix="twofold-bench-") as name:
         folder = Path(name)
-        with EmbeddedKafka(folder / "kafka", _free_port(), jars.default_cache()) as kafka:
+        with EmbeddedKafka(folder / "kafka", free_port(), jars.default_cache()) as kafka:
             expected, broken, value_bytes = fill(kafka.brokers, count)
             ours = [str(HERE / "ours.py"), kafka.brokers]
             clean = run([sys.executable, *ours, CLEAN, str(folder / "clean")], count, folder / "clean")
@@ -109,7 +109,7 @@ def report(clean: Run, poisoned: Run, quix: Run, count: int, value_bytes: float)
     open_trades = count - closed_trades(quix.found)
     dead = sum(account["dead_letters"] for account in poisoned.found["accounts"].values())
     table.add_row("lost", "0", "0", f"{quix.found['late']:,}")
-    table.add_row("dead letters", "0", f"{dead:,}", "not offered")
+    table.add_row("dead letters", "0", f"{dead:,}", "not measured")
     table.add_row("in windows still open at the end", "0 (all are shown)", "0 (all are shown)", f"{open_trades:,}")
     Console(width=120).print(table)
     poison_ratio = poisoned.cpu_s_per_million / clean.cpu_s_per_million
@@ -126,12 +126,6 @@ Settings:
   Twofold: the speed worker's fold from an empty base; views bars and taker_flow, decimals, ledger and dead letters on
   quixstreams: {quix.found["settings"]}
   CPU: user and system time of the process and its children (wait4), from start to end""")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ from __future__ import annotations
 from twofold.decoding import DECODER_HASH
 from twofold.decoding.rules import RULES, hash_of
 
-KNOWN_HASH = "8a18ffadd50e92f8757920082f43c1e334fafb5bbbbb071e431ef636f729a5cd"
+KNOWN_HASH = "b2e1d8d80373383d238e723c72e6f5022eb127fbcf586326e68e594c917c5336"
 
 
 def test_the_hash_is_that_of_the_declared_rules() -> None:

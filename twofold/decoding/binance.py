@@ -19,10 +19,10 @@ from twofold.decoding.reading import NOT_READ, read_each
 from twofold.decoding.wire_format import FIELD_SCHEMA, LEAST_INT64, MOST_INT64, Fields
 
 RULES = """\
-binance 1: a JSON object; where it has no field e, the one in its field data. e: "trade"; s: symbol, text; t: trade id, whole number
-from 0 to 2^63 - 1; p, q: price and size, text, or an unquoted number that is not bent; T: event time, whole number, UTC
-milliseconds; m: true where the buyer was the maker, so that the taker sold. Of a repeated field the last counts, other
-fields mean nothing.
+binance 1: a JSON object; where it has no field e, the one in its field data. e: "trade"; s: symbol, text; t: trade id,
+whole number from 0 to 2^63 - 1; p, q: price and size, text, or an unquoted number that is not bent; T: event time,
+whole number, UTC milliseconds; m: true where the buyer was the maker, so that the taker sold. Of a repeated field the
+last counts, other fields mean nothing.
 """
 
 _LEAST_MS = -(-LEAST_INT64 // 1000)

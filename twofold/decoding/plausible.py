@@ -79,7 +79,8 @@ def event_refusal(event_us: int, received_us: int) -> Refusal:
     if event_us < _FIRST_EVENT_US:
         detail = f"The event time {_shown(event_us)} is before {FIRST_EVENT:%Y-%m-%d}, when no such market existed."
     else:
-        detail = f"The event time {_shown(event_us)} is over five minutes after the record arrived, {_shown(received_us)}."
+        ahead = "over five minutes after the record arrived"
+        detail = f"The event time {_shown(event_us)} is {ahead}, {_shown(received_us)}."
     return Refusal(Reason.IMPLAUSIBLE_TIME, detail)
 
 
