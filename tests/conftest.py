@@ -2,9 +2,16 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from twofold.event_log import jars
 from twofold.event_log.embedded import EmbeddedKafka
+
+# The same examples each time, so that a failing test tells of the change at hand. New ones, and many more of them:
+# pytest --hypothesis-profile=thorough --timeout=0
+settings.register_profile("steady", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("thorough", deadline=None, max_examples=2_000, print_blob=True)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""An event log in memory: lanes of records with offsets, markers and retention, and readers that poll as they are told."""
+"""An event log in memory: lanes with offsets, markers and retention, and readers that poll as they are told."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class MemoryReader:
     def poll(self, timeout_ms: int, max_records: int) -> list[RecordBatch]:
         """Records that are there: as the next of the told polls says, or lane after lane until `max_records`."""
         lanes = self._log.lanes
-        self._positions = {lane: 0 for lane in lanes} | self._positions
+        self._positions = dict.fromkeys(lanes, 0) | self._positions
         told = self._polls.popleft() if self._polls else None
         if told is None:
             self._log.wait_for_more(self._positions, timeout_ms / 1000)

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from checking import check_ours, check_quix, closed_trades
+from checking import check_ours, check_quix
 from filling import RECORDS_A_BATCH, TopicFiller
 from measuring import Run, run
 from oracle import Bars, Oracle
@@ -106,11 +106,10 @@ def report(clean: Run, poisoned: Run, quix: Run, count: int, value_bytes: float)
     ]
     for label, figure in lines:
         table.add_row(label, *(figure(side) for side in (clean, poisoned, quix)))
-    open_trades = count - closed_trades(quix.found)
-    dead = sum(account["dead_letters"] for account in poisoned.found["accounts"].values())
-    table.add_row("lost", "0", "0", f"{quix.found['late']:,}")
-    table.add_row("dead letters", "0", f"{dead:,}", "not measured")
-    table.add_row("in windows still open at the end", "0 (all are shown)", "0 (all are shown)", f"{open_trades:,}")
+    for fate in ("lost", "dead_letters"):
+        counts = [sum(account[fate] for account in side.found["accounts"].values()) for side in (clean, poisoned)]
+        theirs = f"{quix.found['late']:,}" if fate == "lost" else "-"
+        table.add_row(fate.replace("_", " "), *(f"{count:,}" for count in counts), theirs)
     Console(width=120).print(table)
     poison_ratio = poisoned.cpu_s_per_million / clean.cpu_s_per_million
     warm_poison_ratio = poisoned.warm_cpu_s_per_million / clean.warm_cpu_s_per_million

@@ -17,33 +17,40 @@ WINDOW_MS = 60_000
 GRACE_MS = 10_000
 
 SETTINGS = (
-    f"tumbling window of {WINDOW_MS // 1000} s, grace {GRACE_MS // 1000} s, reduce() over floats, final(); "
-    "RocksDB state, no changelog topic, no output topic, no de-duplication; commits every 5 s"
+    f"tumbling window of {WINDOW_MS // 1000} s, grace {GRACE_MS // 1000} s, reduce() over floats, current();\n"
+    "    state in RocksDB with its changelog topic; at least once, as by default; no output topic, no de-duplication"
 )
-"""What is spared: a changelog and exactly-once would cost it more; the state is on disk as it is by default."""
+"""current() gives every bar up to the last trade, as ours does; final(), closed ones only, saves about 9 %."""
 
-Bar = list[Any]
-"""trades, open, high, low, close, volume, notional: a list, since the state is written as JSON after each trade."""
+Bar = dict[str, Any]
 
 
 def first(trade: dict[str, Any]) -> Bar:
     """Begin a bar."""
     price, size = float(trade["price"]), float(trade["size"])
-    return [1, price, price, price, price, size, price * size]
+    return {
+        "trades": 1,
+        "open": price,
+        "high": price,
+        "low": price,
+        "close": price,
+        "volume": size,
+        "notional": price * size,
+    }
 
 
 def add(bar: Bar, trade: dict[str, Any]) -> Bar:
     """Add a trade to a bar; open and close are by arrival."""
     price, size = float(trade["price"]), float(trade["size"])
-    return [
-        bar[0] + 1,
-        bar[1],
-        max(price, bar[2]),
-        min(price, bar[3]),
-        price,
-        bar[5] + size,
-        bar[6] + price * size,
-    ]
+    return {
+        "trades": bar["trades"] + 1,
+        "open": bar["open"],
+        "high": max(price, bar["high"]),
+        "low": min(price, bar["low"]),
+        "close": price,
+        "volume": bar["volume"] + size,
+        "notional": bar["notional"] + price * size,
+    }
 
 
 def event_time_ms(trade: dict[str, Any], _headers: object, _timestamp_ms: int, _kind: object) -> int:
@@ -78,29 +85,32 @@ class LateTrades:
 
 
 def main(brokers: str, topic: str, records: int, state: Path, result: Path) -> None:
-    """Fold the topic and write closed bars and times."""
+    """Fold the topic and write bars and times."""
     stopper = Stopper(records)
     app = Application(
         broker_address=brokers,
         consumer_group=f"bench-{time.time_ns()}",
         auto_offset_reset="earliest",
         state_dir=state,
-        use_changelog_topics=False,
         on_message_processed=stopper.processed,
         loglevel="WARNING",
     )
     stopper.app = app
-    closed: list[tuple[str, dict[str, Any]]] = []
+    latest: dict[tuple[str, int], Bar] = {}
     source = app.topic(topic, key_deserializer="str", value_deserializer="json", timestamp_extractor=event_time_ms)
     late = LateTrades()
     windows = app.dataframe(source).tumbling_window(WINDOW_MS, grace_ms=GRACE_MS, on_late=late)
-    bars = windows.reduce(add, first).final()
-    bars.update(lambda window, key, _timestamp, _headers: closed.append((key, window)), metadata=True)
+    bars = windows.reduce(add, first).current()
+
+    def keep(window: dict[str, Any], key: str, _timestamp_ms: int, _headers: object) -> None:
+        latest[key, window["start"]] = window["value"]
+
+    bars.update(keep, metadata=True)
 
     started_cpu_s, started_s = time.process_time(), time.monotonic()
     app.run()
     took_s = time.monotonic() - started_s
-    rows = [[key, window["start"], *window["value"]] for key, window in closed]
+    rows = [{"symbol": symbol, "start_ms": start_ms} | bar for (symbol, start_ms), bar in latest.items()]
     result.write_text(
         json.dumps(
             {"start_up_cpu_s": started_cpu_s, "took_s": took_s, "rows": rows, "late": late.count, "settings": SETTINGS}

@@ -12,6 +12,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from delta import configure_spark_with_delta_pip
+from pyspark.sql import SparkSession
 from small_market import LANES, SmallMarket
 
 from twofold.publication import Publication, Publications
@@ -43,7 +45,7 @@ def java_version() -> int | None:
 
 
 @pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """A local Spark session with Delta Lake."""
     if java_version() not in JAVA_VERSIONS:
         pytest.skip(
@@ -51,9 +53,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             "Install one, such as Debian's openjdk-17-jre-headless, or point JAVA_HOME at it."
         )
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    from delta import configure_spark_with_delta_pip
-    from pyspark.sql import SparkSession
-
     builder = (
         SparkSession.builder.master("local[2]")
         .appName("twofold-tests")
@@ -93,13 +92,13 @@ def published(market: SmallMarket, table: str, publication: Publication) -> pl.D
     return market.lake.scan(table, publication.tables[table]).collect()
 
 
-def newest(spark: Any, market: SmallMarket) -> dict[str, Any]:
+def newest(spark: SparkSession, market: SmallMarket) -> dict[str, Any]:
     """The newest publication, as Spark reads it."""
     rows = spark.read.format("delta").load(market.lake.address("publications")).orderBy("sequence").collect()
     return dict(rows[-1].asDict())
 
 
-def test_spark_reads_the_newest_publication_and_its_cut(spark: Any, market: SmallMarket) -> None:
+def test_spark_reads_the_newest_publication_and_its_cut(spark: SparkSession, market: SmallMarket) -> None:
     row = newest(spark, market)
     publication = Publication.from_row(row)
     assert publication.sequence == 3
@@ -109,7 +108,7 @@ def test_spark_reads_the_newest_publication_and_its_cut(spark: Any, market: Smal
 
 
 @pytest.mark.parametrize("table", [TRADES.name, view_table(VIEWS["bars"]).name])
-def test_spark_reads_the_same_rows_and_types(spark: Any, market: SmallMarket, table: str) -> None:
+def test_spark_reads_the_same_rows_and_types(spark: SparkSession, market: SmallMarket, table: str) -> None:
     publication = Publication.from_row(newest(spark, market))
     ours = published(market, table, publication)
     theirs = (

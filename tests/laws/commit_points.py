@@ -1,11 +1,14 @@
-"""Commit points: the instants around each Delta commit and each opening of a table, at which a writer may be held or die."""
+"""Commit points: the instants after each Delta commit and each opening of a table, where a writer is held or dies.
+
+What happens between two of them leaves no trace outside the process, so that these are all instants that there are.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import ParamSpec, TypeVar
 from unittest.mock import patch
 
 from deltalake import DeltaTable, write_deltalake
@@ -13,7 +16,10 @@ from deltalake import DeltaTable, write_deltalake
 from twofold import lake
 
 Hook = Callable[[str], None]
-"""Called with what is about to happen or has just happened: `before write`, `after write`, `before restore` and so on."""
+"""Called with what has just happened: `write`, `restore` or `open`; or is about to: `create`."""
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 _hooks = threading.local()
 
@@ -26,10 +32,10 @@ class Crash(BaseException):
 def watched() -> Iterator[None]:
     """Make every way in which the product touches a table's log tell the hook of its thread, if there is one."""
     with ExitStack() as stack:
-        stack.enter_context(patch.object(lake, "write_deltalake", _told("write", write_deltalake)))
-        stack.enter_context(patch.object(DeltaTable, "restore", _told("restore", DeltaTable.restore)))
-        stack.enter_context(patch.object(DeltaTable, "create", _told("create", DeltaTable.create)))
-        stack.enter_context(patch.object(lake.Lake, "open", _told("open", lake.Lake.open)))
+        stack.enter_context(patch.object(lake, "write_deltalake", _telling_of("write", write_deltalake)))
+        stack.enter_context(patch.object(DeltaTable, "restore", _telling_of("restore", DeltaTable.restore)))
+        stack.enter_context(patch.object(DeltaTable, "create", _telling_of("create", DeltaTable.create)))
+        stack.enter_context(patch.object(lake.Lake, "open", _telling_of("open", lake.Lake.open)))
         yield
 
 
@@ -44,16 +50,15 @@ def telling(hook: Hook) -> Iterator[None]:
 
 
 @contextmanager
-def crash_at(number: int) -> Iterator[None]:
-    """Crash at the n-th instant before or after a commit, counted from 0; raises nothing if there are not so many."""
-    points = 0
+def crash_after(number: int) -> Iterator[None]:
+    """Crash after so many commits; with 0 nothing is done at all, with more than there are nothing happens."""
+    commits = 0
 
     def hook(point: str) -> None:
-        nonlocal points
-        if not point.endswith("open"):
-            points += 1
-            if points > number:
-                raise Crash(point)
+        nonlocal commits
+        commits += point in ("write", "restore")
+        if commits >= number:
+            raise Crash(point)
 
     with watched(), telling(hook):
         try:
@@ -66,9 +71,10 @@ class Held:
     """A piece of work in a thread of its own that goes on from one commit point to the next only when it is told to."""
 
     def __init__(self, work: Callable[[], object]) -> None:
-        self.failure: BaseException | None = None
+        self.failure: Exception | None = None
         self.points: list[str] = []
         self._work = work
+        self._crashes = False
         self._go = threading.Semaphore(0)
         self._stopped = threading.Semaphore(0)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -91,11 +97,18 @@ class Held:
         while not self.ended:
             self.step()
 
+    def crash(self) -> None:
+        """End the work where it stands, as a killed process ends."""
+        self._crashes = True
+        self.step()
+
     def _run(self) -> None:
-        self._hold("begin")
         try:
+            self._hold("begin")
             with telling(self._hold):
                 self._work()
+        except Crash:
+            pass
         except Exception as error:  # noqa: BLE001  # kept for the test to look at
             self.failure = error
         self.points.append("end")
@@ -105,16 +118,20 @@ class Held:
         self.points.append(point)
         self._stopped.release()
         self._go.acquire()
+        if self._crashes:
+            raise Crash(point)
 
 
-def _told(what: str, real: Callable[..., Any]) -> Callable[..., Any]:
-    def told(*args: Any, **kwargs: Any) -> Any:
+def _telling_of(what: str, real: Callable[P, Result]) -> Callable[P, Result]:
+    def telling_too(*args: P.args, **kwargs: P.kwargs) -> Result:
         hook: Hook | None = getattr(_hooks, "hook", None)
         if hook is None:
             return real(*args, **kwargs)
-        hook(f"before {what}")
+        if what == "create":
+            hook(what)
+            return real(*args, **kwargs)
         result = real(*args, **kwargs)
-        hook(f"after {what}")
+        hook(what)
         return result
 
-    return told
+    return telling_too

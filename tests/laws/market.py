@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
 from hypothesis import strategies as st
@@ -33,7 +33,7 @@ _PRICES = ("0.00000001", "0.1", "3", "61837.63", "61837.64", "9999999999.9999999
 _SIZES = ("0.00000001", "0.02", "7", "99.99999999")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sending:
     """One record to send. What an id stands for is settled when it is first sent; after that it is sent again."""
 
@@ -49,6 +49,12 @@ class Sending:
     collected_late_ms: int | None = None
     not_a_trade: int | None = None
     marker: bool = False
+
+    def __repr__(self) -> str:
+        said = {
+            each.name: getattr(self, each.name) for each in fields(self) if getattr(self, each.name) != each.default
+        }
+        return f"Sending({', '.join(f'{name}={value!r}' for name, value in said.items())})"
 
 
 def sendings() -> st.SearchStrategy[Sending]:

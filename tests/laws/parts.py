@@ -1,4 +1,4 @@
-"""The parts of Twofold in one process, each moved by hand: batch cycles, speed folds, and what serving makes of them."""
+"""The parts of Twofold in one process, moved by hand: batch cycles, speed folds, and what serving makes of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from hypothesis import settings
 from memory_log import MemoryLog, MemoryReader, Poll
 from oracle import Oracle, OracleAccount
 
@@ -27,13 +28,18 @@ from speed_layer.worker import SpeedWorker
 from twofold.account import Account, add_accounts
 from twofold.lake import Lake
 from twofold.lane import Positions
+from twofold.ledger import Ledger
 from twofold.publication import Publication, Publications
 from twofold.source import SHIPPED_SOURCES
 from twofold.speed_state import ChangesRequest
 from twofold.views import VIEWS
 
 SOURCE = "simulator"
-INTERVALS_S = (60, 300, 86_400)
+
+
+def one_in(number: int) -> settings:
+    """A part of the examples that the profile asks for: for tests that write real tables in each of them."""
+    return settings(max_examples=max(1, settings().max_examples // number))
 
 
 @contextmanager
@@ -136,13 +142,35 @@ def check_rows(
     speed: SpeedSide | None,
     oracle: Oracle,
     cuts: Sequence[Positions],
-    intervals_s: Iterable[int] = INTERVALS_S,
+    intervals_s: Iterable[int] = (60, 300),
 ) -> None:
     """Every row of every view is the oracle's, finality and revisions included."""
     pair = Pair(batch, speed)
     for view in VIEWS:
         for interval_s in intervals_s:
             assert rows_of(view, interval_s, pair) == oracle.rows(view, interval_s, pair.positions, cuts)
+
+
+def check_tables(lake: Lake, publication: Publication, oracle: Oracle, cuts: Sequence[Positions]) -> None:
+    """Every table, at the version that the publication names, holds what lies below the cut and nothing else."""
+    cut = publication.cut
+    below = sorted((r.lane, r.offset) for r in oracle.records if r.offset < cut.get(r.lane, 0))
+    trades = oracle.trades(cut, cuts)
+    counted = sorted((trade.lane, trade.offset) for trade in trades)
+    usable = {(trade.lane, trade.offset) for trade in oracle.usable}
+    places = {name: _places(lake, name, publication) for name in ("raw", "trades", "dead_letters")}
+    assert places == {
+        "raw": below,
+        "trades": counted,
+        "dead_letters": [place for place in below if place not in usable],
+    }
+    seen = Ledger(lake.scan("ledger", publication.tables["ledger"]).collect()).frame
+    ids = [(venue, symbol, i) for venue, symbol, a, b in seen.iter_rows() for i in range(a, b + 1)]
+    assert ids == sorted((trade.venue, trade.symbol, trade.trade_id) for trade in trades)
+
+
+def _places(lake: Lake, table: str, publication: Publication) -> list[tuple[str, int]]:
+    return sorted(lake.scan(table, publication.tables[table]).select("lane", "offset").collect().rows())
 
 
 def check_accounts(batch: BatchSide, speed: SpeedSide | None, oracle: Oracle, cuts: Sequence[Positions]) -> None:
