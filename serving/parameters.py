@@ -1,0 +1,26 @@
+"""The parameters of a question: each one is known, and stands there once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+
+from twofold.errors import QueryError
+
+
+def refuse_unknown(request: Request) -> None:
+    """Refuse parameters that would be passed over in silence. A dependency of every route.
+
+    Raises:
+        QueryError: one is not known here, or stands there more than once.
+    """
+    route: APIRoute = request.scope["route"]
+    known = [parameter.alias for parameter in route.dependant.query_params]
+    for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if name not in known:
+            takes = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise QueryError(f"There is no parameter {name!r} to {request.url.path}: {takes}.")
+        if count > 1:
+            raise QueryError(f"The parameter {name!r} stands there {count} times. Write it once.")

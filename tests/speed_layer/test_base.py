@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+from small_market import LANES, SmallMarket
+
+from speed_layer.base import load_base
+from twofold.errors import LakeUnreachable
+from twofold.publication import GENESIS
+
+
+def test_a_base_is_the_cut_and_the_ledger_of_a_publication(tmp_path: Path) -> None:
+    market = SmallMarket(tmp_path)
+    for trade_id in (3, 4, 9):
+        market.trade("10:00:00", trade_id=trade_id)
+    first = market.cycle()
+    market.trade("10:00:01", trade_id=5, lane=1)
+    second = market.cycle()
+    base = load_base(market.lake, second)
+    assert (base.sequence, base.cut) == (2, {LANES[0]: 3, LANES[1]: 1})
+    assert base.ledger.frame.select("first_id", "last_id").rows() == [(3, 5), (9, 9)]
+    assert load_base(market.lake, first).ledger.frame.select("first_id", "last_id").rows() == [(3, 4), (9, 9)]
+
+
+def test_before_the_first_publication_the_base_is_empty(tmp_path: Path) -> None:
+    base = load_base(SmallMarket(tmp_path).lake, GENESIS)
+    assert (base.sequence, dict(base.cut), base.ledger.frame.height) == (0, {}, 0)
+
+
+def test_a_ledger_of_no_trades_is_empty(tmp_path: Path) -> None:
+    market = SmallMarket(tmp_path)
+    market.poison()
+    assert load_base(market.lake, market.cycle()).ledger.frame.is_empty()
+
+
+def test_a_ledger_that_cannot_be_read_makes_the_lake_unreachable(tmp_path: Path) -> None:
+    market = SmallMarket(tmp_path)
+    market.trade("10:00:00")
+    publication = market.cycle()
+    for file in Path(market.lake.root, "ledger").glob("*.parquet"):
+        file.unlink()
+    with pytest.raises(LakeUnreachable, match="'ledger'"):
+        load_base(market.lake, publication)

@@ -1,0 +1,70 @@
+import polars as pl
+from polars.testing import assert_frame_equal
+from small_market import batch, trade_value
+
+from speed_layer.partial_log import ENTRIES, PartialLog
+from twofold.decoding import decode
+from twofold.fold import empty_partials, fold, merge
+from twofold.source import SHIPPED_SOURCES
+from twofold.views import VIEWS
+
+BARS = VIEWS["bars"]
+
+
+def partials(number: int) -> pl.DataFrame:
+    """What one trade adds: one of three minutes, a price and an id of its own."""
+    value = trade_value(f"10:0{number % 3}:00", number, price=str(100 + number))
+    return fold([BARS], decode([batch(value)], SHIPPED_SOURCES, "simulator").trades)["bars"]
+
+
+def log_of(count: int) -> PartialLog:
+    log = PartialLog(BARS)
+    for version in range(1, count + 1):
+        log = log.add(version, partials(version))
+    return log
+
+
+def merged(frame: pl.DataFrame) -> pl.DataFrame:
+    return merge(BARS, frame).sort(BARS.group)
+
+
+def test_an_empty_log_has_the_columns_of_partials() -> None:
+    assert_frame_equal(PartialLog(BARS).since(0), empty_partials(BARS))
+
+
+def test_what_came_since_a_version_is_what_was_added_after_it() -> None:
+    assert_frame_equal(log_of(5).since(3), pl.concat([partials(4), partials(5)]))
+    assert log_of(5).since(5).is_empty()
+
+
+def test_adding_leaves_the_log_that_was() -> None:
+    before = log_of(3)
+    before.add(4, partials(4))
+    assert_frame_equal(before.since(2), partials(3))
+
+
+def test_nothing_is_kept_of_a_batch_without_partials() -> None:
+    log = log_of(3)
+    assert log.add(4, empty_partials(BARS)).entries is log.entries
+
+
+def test_a_long_log_is_merged_and_stays_short() -> None:
+    count = 10 * ENTRIES
+    log = log_of(count)
+    assert len(log.entries) <= ENTRIES
+    assert_frame_equal(merged(log.since(0)), merged(pl.concat(partials(version) for version in range(1, count + 1))))
+
+
+def test_after_merging_it_can_tell_apart_only_what_came_later() -> None:
+    log = log_of(ENTRIES + 1)
+    assert log.merged_to > 0
+    assert not log.can_tell_since(log.merged_to - 1)
+    for version in range(log.merged_to, ENTRIES + 2):
+        assert log.can_tell_since(version)
+        later = [partials(number) for number in range(version + 1, ENTRIES + 2)]
+        assert_frame_equal(log.since(version), pl.concat([empty_partials(BARS), *later]))
+
+
+def test_a_short_log_can_tell_since_any_version() -> None:
+    log = log_of(ENTRIES)
+    assert all(log.can_tell_since(version) for version in range(ENTRIES + 1))
