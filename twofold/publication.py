@@ -115,11 +115,13 @@ class Publications:
         return self._newest
 
     def at(self, sequence: int) -> Publication:
-        """The publication of that sequence number.
+        """The publication of that sequence number; 0 is `GENESIS`.
 
         Raises:
             UnknownName: there is none of that number.
         """
+        if sequence == GENESIS.sequence:
+            return GENESIS
         rows = pl.scan_delta(self._refreshed()).filter(pl.col("sequence") == sequence).collect()
         if rows.is_empty():
             raise UnknownName("publication", str(sequence), [f"1 to {self.newest().sequence}"])
