@@ -13,6 +13,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.settings import PREFECT_API_URL
 
 from flows.batch_cycle import batch_cycle
+from flows.leftovers import Leftovers
 from twofold.errors import SchedulerUnreachable
 from twofold.settings import Settings
 
@@ -35,6 +36,7 @@ def serve_deployments(settings: Settings) -> None:
         SchedulerUnreachable: no Prefect server answers.
     """
     _wait_for_server()
+    Leftovers(BATCH_CYCLE).start()
     deployment = RunnerDeployment.from_flow(
         batch_cycle,
         name=BATCH_CYCLE,

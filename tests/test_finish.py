@@ -1,5 +1,6 @@
 from decimal import Decimal
 from fractions import Fraction
+from operator import add, sub, truediv
 
 import polars as pl
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twofold.errors import ArithmeticOverflow, DeclarationError
-from twofold.finish import FINISHED_TYPE, column, finish
+from twofold.finish import FINISHED_TYPE, Formula, column, finish
 
 AMOUNTS = st.decimals(0, 10**12, places=16, allow_nan=False)
 
@@ -64,3 +65,72 @@ def test_a_result_out_of_range_is_an_error() -> None:
 def test_a_formula_takes_only_formulas() -> None:
     with pytest.raises(DeclarationError, match="cannot take 2 on the right of '/'"):
         column("a") / 2  # type: ignore[operator]  # the mistake that is tested
+
+
+A, B, C, D = (column(name) for name in "abcd")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (A + B, B + A),
+        ((A + B) + C, A + (C + B)),
+        (A - B - C, A - (B + C)),
+        (A - (B - C), A + C - B),
+        (A / B / C, A / C / B),
+        ((A + B) / (C - D) / D, (B + A) / D / (C - D)),
+    ],
+)
+def test_formulas_that_only_order_or_group_differently_mean_the_same(one: Formula, other: Formula) -> None:
+    assert one.meaning() == other.meaning()
+    values = frame(a=Decimal(3), b=Decimal(5), c=Decimal("0.7"), d=Decimal(11))
+    assert finish(one, values)[0] == finish(other, values)[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (A, B),
+        (A + B, A - B),
+        (A - B, B - A),
+        (A + B, A + B + B),
+        (A / B, B / A),
+        (A / B / C, A / (B / C)),
+        ((A + B) / C, A + B / C),
+        (A - B - C, A - (B - C)),
+    ],
+)
+def test_formulas_that_give_other_values_mean_something_else(one: Formula, other: Formula) -> None:
+    assert one.meaning() != other.meaning()
+    values = frame(a=Decimal(3), b=Decimal(5), c=Decimal("0.7"))
+    assert finish(one, values)[0] != finish(other, values)[0]
+
+
+FORMULAS = st.recursive(
+    st.sampled_from([A, B, C, D]),
+    lambda parts: st.builds(lambda a, b, operate: operate(a, b), parts, parts, st.sampled_from([add, sub, truediv])),
+    max_leaves=8,
+)
+
+
+def exactly(formula: Formula, values: dict[str, Fraction | None]) -> Fraction | None:
+    """The value by Python's own fractions."""
+    if formula.operator == "column":
+        return values[str(formula.operands[0])]
+    left, right = (exactly(part, values) for part in formula.operands if isinstance(part, Formula))
+    if left is None or right is None or (formula.operator == "/" and right == 0):
+        return None
+    return {"+": add, "-": sub, "/": truediv}[formula.operator](left, right)  # type: ignore[no-any-return]  # a fraction
+
+
+@given(formula=FORMULAS, amounts=st.lists(st.none() | st.decimals(0, 10**6, places=8), min_size=4, max_size=4))
+def test_any_formula_is_exact_until_it_is_rounded(formula: Formula, amounts: list[Decimal | None]) -> None:
+    named = dict(zip("abcd", amounts, strict=True))
+    exact = exactly(formula, {name: None if value is None else Fraction(value) for name, value in named.items()})
+    try:
+        found = finish(formula, frame(**named))[0]
+    except ArithmeticOverflow:
+        assert exact is not None
+        assert abs(exact) >= 10**29
+    else:
+        assert found == (None if exact is None else half_even(exact))

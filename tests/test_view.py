@@ -36,7 +36,7 @@ def test_a_hash_does_not_depend_on_the_name() -> None:
 
 
 def test_a_hash_does_not_depend_on_the_order_in_which_parts_are_written() -> None:
-    backwards = dict(reversed(AGGREGATES.items()))
+    backwards = dict(reversed(list(AGGREGATES.items())))
     assert view(aggregates=backwards).hash == view().hash
     assert view(keys=("symbol", "venue")).hash == view().hash
 

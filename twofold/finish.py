@@ -38,10 +38,20 @@ class Formula:
         names = {operand for operand in self.operands if isinstance(operand, str)}
         return names.union(*(operand.columns() for operand in self.operands if isinstance(operand, Formula)))
 
-    def meaning(self) -> Any:  # noqa: ANN401  # nested JSON data
-        """The formula as JSON data that is equal for formulas of equal meaning: `a + b` and `b + a` are one."""
-        parts = [operand.meaning() if isinstance(operand, Formula) else operand for operand in self.operands]
-        return [self.operator, *(sorted(parts, key=repr) if self.operator == "+" else parts)]
+    def meaning(self) -> list[Any]:
+        """The formula as JSON data that is equal for formulas of equal meaning.
+
+        The order and the grouping of what is added, subtracted or divided by do not matter: `a + b` and `b + a` are
+        one, and so are `a - b - c` and `a - (b + c)`, or `a / b / c` and `a / c / b`.
+        """
+        if self.operator == "column":
+            return [self.operator, *self.operands]
+        left, right = (operand.meaning() for operand in self.operands if isinstance(operand, Formula))
+        if self.operator == "/":
+            dividend, divisors = (left[1], left[2:]) if left[0] == "/" else (left, [])
+            return ["/", dividend, *sorted([*divisors, right], key=repr)]
+        terms = [*_terms(left, 1), *_terms(right, 1 if self.operator == "+" else -1)]
+        return ["sum", *sorted(terms, key=repr)]
 
     def _with(self, operator: str, other: object) -> Formula:
         if not isinstance(other, Formula):
@@ -54,6 +64,11 @@ class Formula:
 def column(name: str) -> Formula:
     """A formula that is one aggregate's value."""
     return Formula("column", (name,))
+
+
+def _terms(meaning: list[Any], sign: int) -> list[Any]:
+    """What a meaning adds up, each with its sign."""
+    return [[sign * its, term] for its, term in meaning[1:]] if meaning[0] == "sum" else [[sign, meaning]]
 
 
 def finish(formula: Formula, frame: pl.DataFrame) -> pl.Series:

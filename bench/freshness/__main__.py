@@ -22,7 +22,7 @@ from asking import Answer, ask
 from load import PROBE_EVERY, PROBE_SOURCE, SYMBOLS, Load, probe_symbols
 from rich.console import Console
 from rich.table import Table
-from system import System, running_system
+from system import NotReady, System, running_system
 from waiting import percentile, waits_s
 
 from twofold.source import SHIPPED_SOURCES, Source
@@ -53,9 +53,13 @@ def main() -> int:
         "TWOFOLD_CYCLE_INTERVAL_S": str(CYCLE_EVERY_S),
         "TWOFOLD_SOURCES": json.dumps({name: source.model_dump() for name, source in sources.items()}),
     }
-    with TemporaryDirectory(prefix="twofold-bench-") as folder, running_system(Path(folder), environment) as system:
-        warm_up(system)
-        return measure(system, arguments.rate, arguments.seconds, Path(folder) / "late.json")
+    try:
+        with TemporaryDirectory(prefix="twofold-bench-") as folder, running_system(Path(folder), environment) as system:
+            warm_up(system)
+            return measure(system, arguments.rate, arguments.seconds, Path(folder) / "late.json")
+    except NotReady as error:
+        print(error)
+        return 1
 
 
 def warm_up(system: System) -> None:
@@ -117,9 +121,9 @@ def report(counted: list[float], during: list[Answer], late_s: list[float], rate
     for column in ("milliseconds", "p50", "p95", "p99", "max", "count"):
         table.add_column(column, justify="left" if column == "milliseconds" else "right")
     rows = {
-        "due to answered (freshness)": counted,
-        "of which: due to handed to the producer": late_s,
-        "of which: the answer's own time": [answer.received_s - answer.due_s for answer in during],
+        "a trade's due to answered (freshness)": counted,
+        "a trade's due to handed to the producer": late_s,
+        "a request's own time, due to answered": [answer.received_s - answer.due_s for answer in during],
     }
     for label, values_s in rows.items():
         figures = [f"{percentile(values_s, share) * 1000:.1f}" for share in (0.5, 0.95, 0.99, 1.0)]

@@ -15,12 +15,13 @@ from twofold.lake import Lake
 from twofold.port import free_port
 from twofold.publication import Publications, found_lake
 from twofold.settings import Settings, load_settings
-from twofold.supervision.keeper import Keeper
+from twofold.supervision.keeper import Keeper, Status
 from twofold.supervision.local_parts import local_environment, local_parts, serving_url
 from twofold.supervision.supervisor import Supervisor
 
 _STARTED_WITHIN_S = 180.0
 _LOOK_S = 0.5
+_SHOWN_LINES = 15
 
 
 class NotReady(Exception):
@@ -48,9 +49,20 @@ class System:
             if reached():
                 return
             if time.monotonic() > gives_up_s:
-                states = ", ".join(f"{status.name} {status.state}" for status in statuses)
-                raise NotReady(f"Still not {what} after {_STARTED_WITHIN_S:.0f} s: {states}.")
+                raise NotReady(f"Still not {what} after {_STARTED_WITHIN_S:.0f} s.\n" + self._words(statuses))
             time.sleep(_LOOK_S)
+
+    def _words(self, statuses: list[Status]) -> str:
+        """Say how each part is doing, with the last words of those that do not run well."""
+        lines = [f"{status.name}: {status.state}, {status.restarts} restarts" for status in statuses]
+        for status in statuses:
+            log = self.settings.data_folder / "logs" / f"{status.name}.log"
+            if (status.state != "running" or status.restarts) and log.exists():
+                lines += [
+                    f"Last words of {status.name}:",
+                    *log.read_text(errors="replace").splitlines()[-_SHOWN_LINES:],
+                ]
+        return "\n".join(lines)
 
     def restarts(self) -> int:
         """Count how many times a part had to be started again."""

@@ -20,7 +20,8 @@ SETTINGS = (
     f"tumbling window of {WINDOW_MS // 1000} s, grace {GRACE_MS // 1000} s, reduce() over floats, current();\n"
     "    state in RocksDB with its changelog topic; at least once, as by default; no output topic, no de-duplication"
 )
-"""current() gives every bar up to the last trade, as ours does; final(), closed ones only, saves about 9 %."""
+"""current() gives every bar up to the last trade, as ours does. final() gives closed ones only, for a little less: 44 s
+against 47 s a million, means of four runs each in turn, whose ranges overlap."""
 
 Bar = dict[str, Any]
 

@@ -142,7 +142,7 @@ class Run:
             self._worker.stop(old)
 
 
-@settings(one_in(5))
+@settings(one_in(6))
 @given(turns=TURNS)
 def test_every_answer_is_the_oracles_at_its_positions(turns: Sequence[Turn]) -> None:
     with TemporaryDirectory() as folder, everything_merged_soon():

@@ -3,16 +3,22 @@
 from decimal import Decimal, localcontext
 from itertools import pairwise
 from random import Random
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws.market import Market, Sending, sendings
+from laws.parts import SteppedWorker, everything_merged_soon, one_in, run_cycle
 from polars.testing import assert_frame_equal
 from trade_maker import BEGIN_US, markets, trade_row, trades_frame
 
+from serving.batch_side import load_batch_side
 from twofold.errors import ArithmeticOverflow
-from twofold.fold import coarsen, empty_partials, fold, merge
+from twofold.fold import coarsen, empty_partials, finished, fold, merge
+from twofold.lake import Lake
+from twofold.publication import GENESIS
 from twofold.view import View
 from twofold.views import VIEWS
 
@@ -115,3 +121,25 @@ def test_large_sums_of_different_groups_are_no_overflow() -> None:
     rows = [trade_row(n, event_us=BEGIN_US + n * 60_000_000) for n in range(20)]
     huge = folded(view, rows).with_columns(notional=pl.lit(Decimal(10) ** 20 * 9, dtype=pl.Decimal(38, 16)))
     assert merge(view, huge).height == len(rows)
+
+
+@settings(one_in(20))
+@given(sent=st.lists(sendings(), min_size=10, max_size=40), most=st.integers(3, 20))
+def test_both_layers_make_the_same_partials_to_the_bit(sent: list[Sending], most: int) -> None:
+    market = Market()
+    market.send(sent)
+    with TemporaryDirectory() as folder, everything_merged_soon():
+        lake = Lake(folder)
+        worker = SteppedWorker(lake, market.log)
+        worker.start(GENESIS)
+        worker.step_to_end(0)
+        while (publication := run_cycle(lake, market.log, max_records=most)).cut != market.log.end_offsets():
+            pass
+        batch = load_batch_side(lake, VIEWS, publication, None)
+        speed = worker.client.follow(0, None, 0)
+    for name, view in VIEWS.items():
+        live = merge(view, pl.concat(speed.frames[name]))
+        assert_frame_equal(
+            in_order(view, finished(view, batch.partials[name])).drop("revisions"),
+            in_order(view, finished(view, live)).drop("revisions"),
+        )

@@ -8,21 +8,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws.commit_points import Held, crash_after, watched
 from laws.market import Market, Sending, steady_trades
-from laws.parts import check_rows, check_tables, cuts_up_to, new_cycle, one_in, run_cycle
+from laws.parts import new_cycle, one_in, run_cycle
+from laws.public import Public
 from laws.racing_writer import race, raced_market
 
-from serving.batch_side import load_batch_side
-from twofold.errors import NoLake, Superseded
+from twofold.errors import Superseded
 from twofold.lake import Lake
-from twofold.lane import at_least
-from twofold.publication import GENESIS, Publication, Publications
-from twofold.views import VIEWS
 
 COMMITS_OF_A_CYCLE = 7
 """Commits of a cycle: raw, ledger, trades, dead letters, two views, publications."""
@@ -45,48 +41,6 @@ def lake_begun(market: Market, tmp_path_factory: pytest.TempPathFactory) -> Path
     with crash_after(COMMITS_OF_A_CYCLE - 1):
         run_cycle(Lake(str(folder)), market.log, max_records=9)
     return folder
-
-
-class Public:
-    """What a reader sees of a lake; it must be whole whenever one looks, and never go back."""
-
-    def __init__(self, folder: Path, market: Market) -> None:
-        self.lake = Lake(str(folder))
-        self._market = market
-        self._last = GENESIS
-
-    def newest(self) -> Publication:
-        """The newest publication, or none before the lake is founded."""
-        try:
-            return Publications(self.lake).newest()
-        except NoLake:
-            return GENESIS
-
-    def check(self) -> None:
-        """Look, and compare every row and every table with the oracle at the cut."""
-        newest = self.newest()
-        assert newest.sequence >= self._last.sequence
-        assert at_least(newest.cut, self._last.cut)
-        if newest.sequence > 0:
-            oracle, cuts = self._market.oracle(), cuts_up_to(self.lake, newest.sequence)
-            check_rows(load_batch_side(self.lake, VIEWS, newest, None), None, oracle, cuts)
-            check_tables(self.lake, newest, oracle, cuts)
-            table = pl.read_delta(self.lake.address("publications"))
-            assert sorted(table["sequence"]) == list(range(1, newest.sequence + 1))
-        self._last = newest
-
-    def check_next_cycle(self) -> None:
-        """A cycle after all that happened takes in everything that is left."""
-        expected = self.newest().sequence + 1
-        assert run_cycle(self.lake, self._market.log).sequence == expected
-        self.check()
-        assert self.newest().cut == self._market.log.end_offsets()
-
-
-@pytest.fixture
-def public(lake_begun: Path, market: Market, tmp_path: Path) -> Public:
-    shutil.copytree(lake_begun, tmp_path / "lake")
-    return Public(tmp_path / "lake", market)
 
 
 def held_cycle(public: Public, market: Market, max_records: int = 1_000) -> Held:

@@ -1,0 +1,13 @@
+from collections.abc import Iterator
+
+import pytest
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from scheduling import PrefectServer, prefect_server
+
+
+@pytest.fixture(scope="session")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """A Prefect server that all tests of a session share; what runs in this process uses it too."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as server:
+        with temporary_settings({PREFECT_API_URL: server.url, PREFECT_HOME: server.folder}):
+            yield server

@@ -1,0 +1,187 @@
+"""The batch cycle as a flow: a real Prefect server, a real Kafka, a real lake."""
+
+import uuid
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from kafka import KafkaProducer
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.sorting import ArtifactSort, TaskRunSort
+from small_market import trade_value
+
+import flows.batch_cycle
+from batch_layer.cycle import BatchCycle
+from batch_layer.turn import turn
+from flows.batch_cycle import ARTIFACT, batch_cycle
+from twofold.event_log.opening import log_opener
+from twofold.event_log.topic import Topic, ensure_topic
+from twofold.lake import Lake
+from twofold.lane import Positions
+from twofold.port import free_port
+from twofold.publication import Publications, found_lake
+from twofold.records import OpenReader, RecordReader
+from twofold.settings import Settings, load_settings
+from twofold.views import VIEWS
+
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("prefect")]
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """The lake that the settings name."""
+    monkeypatch.setenv("TWOFOLD_DATA_FOLDER", str(tmp_path))
+    lake = Lake(str(tmp_path / "lake"))
+    found_lake(lake)
+    return lake
+
+
+@pytest.fixture
+def topic(kafka: str, monkeypatch: pytest.MonkeyPatch) -> Topic:
+    """The topic that the settings name, of two partitions."""
+    topic = ensure_topic(kafka, f"flows-{uuid.uuid4()}", 2)
+    monkeypatch.setenv("TWOFOLD_BOOTSTRAP_SERVERS", kafka)
+    monkeypatch.setenv("TWOFOLD_TOPIC", topic.name)
+    return topic
+
+
+def send(brokers: str, topic: Topic, records: Mapping[int, list[bytes]]) -> None:
+    """Send records, by partition."""
+    with closing(KafkaProducer(bootstrap_servers=brokers)) as producer:
+        for partition, values in records.items():
+            for value in values:
+                producer.send(topic.name, value, partition=partition)
+        producer.flush(timeout=60)
+
+
+def run(max_records: int | None = None) -> State[Any]:
+    """The state in which the flow ends."""
+    return batch_cycle(max_records, return_state=True)  # type: ignore[return-value]  # a state, as it was asked for
+
+
+def artifact(state: State[Any]) -> list[dict[str, Any]]:
+    """The rows of the table that a run left."""
+    with get_client(sync_client=True) as client:
+        (found,) = client.read_artifacts(
+            artifact_filter=ArtifactFilter(
+                flow_run_id=ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id]),
+            ),
+            sort=ArtifactSort.CREATED_DESC,
+            limit=10,
+        )
+    assert (found.key, found.type) == (ARTIFACT, "table")
+    rows: list[dict[str, Any]] = orjson.loads(str(found.data))
+    return rows
+
+
+def task_runs(state: State[Any]) -> dict[str, TaskRun]:
+    """The runs of a flow run's tasks, by the task's name."""
+    with get_client(sync_client=True) as client:
+        runs = client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id])),
+            sort=TaskRunSort.END_TIME_DESC,
+            limit=10,
+        )
+    return {run.name.rsplit("-", 1)[0]: run for run in runs}
+
+
+def test_a_cycle_moves_the_cut_and_tables_what_it_did(kafka: str, topic: Topic, lake: Lake) -> None:
+    first = [trade_value("10:00:00", number) for number in range(5)]
+    send(kafka, topic, {0: first, 1: [b"{", trade_value("10:00:01", 77)]})
+    assert run().is_completed()
+    send(kafka, topic, {0: [first[0], trade_value("10:00:02", 5)]})
+    state = run()
+
+    assert state.is_completed()
+    assert state.message == "Publication 2: 2 records taken in."
+    publication = Publications(lake).newest()
+    assert publication.sequence == 2
+    assert publication.cut == {topic.lane(0): 7, topic.lane(1): 2}
+    assert artifact(state) == [
+        {
+            "lane": topic.lane(0),
+            "read": 2,
+            "folded": 1,
+            "duplicates": 1,
+            "dead letters": 0,
+            "lost": 0,
+            "old cut": 5,
+            "new cut": 7,
+        },
+        {
+            "lane": topic.lane(1),
+            "read": 0,
+            "folded": 0,
+            "duplicates": 0,
+            "dead letters": 0,
+            "lost": 0,
+            "old cut": 2,
+            "new cut": 2,
+        },
+    ]
+
+
+def test_a_cycle_without_news_says_so_and_publishes_nothing(topic: Topic, lake: Lake) -> None:
+    state = run()
+    assert (state.type, state.name) == ("COMPLETED", "Nothing new")
+    assert state.message == "The log ends at the cut of publication 0."
+    assert Publications(lake).newest().sequence == 0
+    assert topic.name
+
+
+def test_a_cycle_takes_in_about_as_many_records_as_it_is_told(kafka: str, topic: Topic, lake: Lake) -> None:
+    for number in range(4):
+        send(kafka, topic, {0: [trade_value("10:00:00", number)]})  # each a record batch of its own
+    run(1)
+    assert Publications(lake).newest().cut[topic.lane(0)] == 1
+    run()
+    assert Publications(lake).newest().cut[topic.lane(0)] == 4
+
+
+def test_a_broker_that_is_away_is_tried_again_and_then_named(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("TWOFOLD_BOOTSTRAP_SERVERS", address)
+    state = run()
+    assert state.is_failed()
+    assert f"No Kafka broker answers at {address}" in str(state.message)
+    assert "TWOFOLD_BOOTSTRAP_SERVERS" in str(state.message)
+    assert task_runs(state)["ingest"].run_count == 4
+    assert Publications(lake).newest().sequence == 0
+
+
+def test_while_another_cycle_is_at_work_this_one_is_skipped(topic: Topic, lake: Lake) -> None:
+    with turn(lake):
+        state = run()
+    assert (state.type, state.name) == ("COMPLETED", "Skipped")
+    assert "Another batch cycle is at work" in str(state.message)
+    assert run().name == "Nothing new"
+    assert topic.name
+
+
+def test_a_cycle_that_was_overtaken_ends_as_superseded(
+    kafka: str, topic: Topic, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opens_late(settings: Settings) -> OpenReader:
+        """Opens the log when another cycle has just published."""
+
+        def open_reader(start: Positions) -> RecordReader:
+            settings = load_settings()
+            other = BatchCycle(lake, log_opener(settings), VIEWS, settings.sources, settings.default_source)
+            intake = other.ingest(1000)
+            other.publish(intake, other.fold(intake))
+            return log_opener(settings)(start)
+
+        return open_reader
+
+    monkeypatch.setattr(flows.batch_cycle, "log_opener", opens_late)
+    send(kafka, topic, {0: [trade_value("10:00:00", 1)]})
+    state = run()
+    assert (state.type, state.name) == ("COMPLETED", "Superseded")
+    assert "comes too late" in str(state.message)
+    assert Publications(lake).newest().sequence == 1
+    assert {name: run.run_count for name, run in task_runs(state).items()} == {"ingest": 1, "fold": 1, "publish": 1}

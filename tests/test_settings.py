@@ -1,0 +1,96 @@
+"""The settings: defaults, and errors that name the variable and what it takes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from twofold.errors import SettingsError
+from twofold.settings import Settings, load_settings
+from twofold.source import SHIPPED_SOURCES
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("TWOFOLD_")]:
+        monkeypatch.delenv(name)
+
+
+def test_without_variables_everything_is_local() -> None:
+    settings = load_settings()
+    assert settings.lake_root == str(Path(".twofold") / "lake")
+    assert settings.embedded_kafka
+    assert settings.brokers == "127.0.0.1:19092"
+    assert settings.sources == SHIPPED_SOURCES
+    assert settings.default_source in settings.sources
+
+
+@pytest.mark.parametrize("address", ["speed_address", "serving_address"])
+def test_nothing_listens_beyond_this_machine_unless_told_to(address: str) -> None:
+    assert getattr(load_settings(), address).startswith("127.0.0.1:")
+
+
+def test_variables_set_what_they_are_named_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWOFOLD_DATA_FOLDER", "/data")
+    monkeypatch.setenv("TWOFOLD_KAFKA_PORT", "9999")
+    monkeypatch.setenv("TWOFOLD_DEFAULT_SOURCE", " binance-spot ")
+    settings = load_settings()
+    assert settings.lake_root == "/data/lake"
+    assert settings.brokers == "127.0.0.1:9999"
+    assert settings.default_source == "binance-spot"
+
+
+def test_any_broker_and_any_lake_by_one_setting_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWOFOLD_BOOTSTRAP_SERVERS", "kafka-1:9092,kafka-2:9092")
+    monkeypatch.setenv("TWOFOLD_LAKE", "s3://bucket/lake")
+    settings = load_settings()
+    assert (settings.brokers, settings.embedded_kafka) == ("kafka-1:9092,kafka-2:9092", False)
+    assert settings.lake_root == "s3://bucket/lake"
+
+
+def test_sources_are_declared_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWOFOLD_SOURCES", '{"mine": {"venue": "x", "wire_format": "canonical", "ids": "unique"}}')
+    monkeypatch.setenv("TWOFOLD_DEFAULT_SOURCE", "mine")
+    source = load_settings().sources["mine"]
+    assert (source.venue, source.wire_format, source.ids, source.collected_header) == ("x", "canonical", "unique", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("TWOFOLD_KAFKA_PORT", "0", "greater than or equal to 1"),
+        ("TWOFOLD_KAFKA_PORT", "http", "valid integer"),
+        ("TWOFOLD_PARTITIONS", "-1", "greater than or equal to 1"),
+        ("TWOFOLD_CYCLE_INTERVAL_S", "0", "greater than 0"),
+        ("TWOFOLD_TOPIC", "my topic", "match pattern"),
+        ("TWOFOLD_SPEED_MEMORY_BYTES", "1", "greater than or equal to"),
+        ("TWOFOLD_SOURCES", "mine", "not JSON"),
+        ("TWOFOLD_SOURCES", "[]", "valid dictionary"),
+        ("TWOFOLD_SOURCES", '{"x": {"venue": "A B", "wire_format": "canonical", "ids": "unique"}}', "x.venue: String"),
+        ("TWOFOLD_SOURCES", '{"x": {"venue": "a", "wire_format": "fix", "ids": "unique"}}', "'canonical' or 'binance'"),
+        ("TWOFOLD_SOURCES", '{"x": {"venue": "a", "wire_format": "binance"}}', "x.ids: Field required"),
+        ("TWOFOLD_DEFAULT_SOURCE", "bitstamp", "Known: binance-spot, simulator"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named_with_what_would(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, complaint: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert name in str(refused.value)
+    assert complaint in str(refused.value)
+
+
+def test_all_that_does_not_fit_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWOFOLD_PARTITIONS", "many")
+    monkeypatch.setenv("TWOFOLD_PREFECT_PORT", "70000")
+    with pytest.raises(SettingsError, match=r"(?s)TWOFOLD_PARTITIONS.*TWOFOLD_PREFECT_PORT"):
+        load_settings()
+
+
+def test_settings_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().topic = "other"  # type: ignore[misc]  # the mistake that is tested
