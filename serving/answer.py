@@ -12,7 +12,7 @@ import polars as pl
 from serving.query import Query, rfc3339
 from serving.seam import Pair
 from twofold.errors import UnknownName
-from twofold.fold import coarsen, finished
+from twofold.fold import checked, coarsen, finished, merging
 from twofold.watermark import watermarks_us
 
 PROVISIONAL, CLOSED, REVISED = "provisional", "closed", "revised"
@@ -61,46 +61,52 @@ def answer(query: Query, pair: Pair) -> Answer:
     """
     view = query.view
     batch = pair.batch.partials[view.name]
-    live = pair.speed.frames.get(view.name, ()) if pair.speed else ()
-    parts = [_chosen(query, batch).with_columns(live=pl.lit(value=False))]
-    parts += [_chosen(query, frame).with_columns(live=pl.lit(value=True)) for frame in live]
-    partials = pl.concat(parts)
-    if partials.is_empty():
-        _check_known(query, [batch, *live])
-    start = pl.col("window_start").dt.truncate(f"{query.interval_us}us").alias("window_start")
-    has_live = partials.group_by(*view.keys, start).agg(pl.col("live").any())
-    merged = coarsen(view, partials.drop("live"), query.interval_us)
+    live = pair.speed.partials(view.name) if pair.speed else batch.clear()
+    both = pl.concat(
+        [side.lazy().with_columns(live=pl.lit(is_live)) for side, is_live in ((batch, False), (live, True))]
+    )
+    chosen = coarsen(both, query.interval_us).filter(_conditions(query))
+    merged = checked(view, merging(view, chosen, pl.col("live").any()).collect()).sort(view.group)
     if query.last is not None:
-        rank = pl.col("window_start").rank("ordinal", descending=True).over(view.keys)
-        merged = merged.filter(rank <= query.last)
-    rows = finished(view, merged.sort(*view.keys, "window_start")).join(has_live, on=view.group, how="left")
-    end = pl.col("window_start") + pl.duration(microseconds=query.interval_us)
-    rows = rows.with_columns(window_end=end).with_columns(finality=_finality(query, pair))
+        merged = merged.group_by(view.keys, maintain_order=True).tail(query.last)
+    rows = finished(view, _labelled(query, pair, merged))
+    if rows.is_empty():
+        _check_known(query, [batch, live])
     columns = [*view.keys, "window_start", "window_end", *view.columns, "finality", "revisions"]
-    return Answer(query, pair, rows.sort(*view.keys, "window_start").select(columns))
+    return Answer(query, pair, rows.select(columns))
 
 
-def _chosen(query: Query, partials: pl.DataFrame) -> pl.DataFrame:
-    """The partials that the question is about; a window belongs to the answer if its coarse window's start does."""
-    conditions = []
+def _conditions(query: Query) -> list[pl.Expr]:
+    """What the question is about, by keys and by the starts of coarse windows."""
+    conditions = [pl.lit(value=True)]
     if query.venue is not None:
         conditions.append(pl.col("venue") == query.venue)
     if query.symbol is not None:
         conditions.append(pl.col("symbol") == query.symbol)
-    start_us = pl.col("window_start").dt.epoch("us") // query.interval_us * query.interval_us
+    start_us = pl.col("window_start").dt.epoch("us")
     if query.start_us is not None:
         conditions.append(start_us >= query.start_us)
     if query.end_us is not None:
         conditions.append(start_us < query.end_us)
-    return partials.filter(*conditions) if conditions else partials
+    return conditions
 
 
-def _finality(query: Query, pair: Pair) -> pl.Expr:
-    marks = watermarks_us(pair.batch.publication.witnesses)
-    mark = pl.col("venue").replace_strict(marks, default=None, return_dtype=pl.Int64)
-    past = (pl.col("window_end").dt.epoch("us") + query.view.lateness_us <= mark).fill_null(value=False)
-    settled = pl.when(pl.col("revisions") > 0).then(pl.lit(REVISED)).otherwise(pl.lit(CLOSED))
-    return pl.when(past & ~pl.col("live")).then(settled).otherwise(pl.lit(PROVISIONAL))
+def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
+    """Add the columns `window_end` and `finality`. Answers are short, so plain Python is quicker than a query."""
+    marks_us = watermarks_us(pair.batch.publication.witnesses)
+    late_us = query.view.lateness_us
+    ends_us = [start_us + query.interval_us for start_us in merged["window_start"].dt.epoch("us")]
+    finality = [
+        PROVISIONAL if is_live or end_us + late_us > marks_us.get(venue, 0) else (REVISED if revisions else CLOSED)
+        for venue, end_us, revisions, is_live in zip(
+            merged["venue"], ends_us, merged["revisions"], merged["live"], strict=True
+        )
+    ]
+    end_type = merged.schema["window_start"]
+    return merged.with_columns(
+        pl.Series("window_end", ends_us, dtype=pl.Int64).cast(end_type),
+        pl.Series("finality", finality, dtype=pl.String),
+    )
 
 
 def _check_known(query: Query, frames: list[pl.DataFrame]) -> None:

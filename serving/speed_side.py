@@ -31,6 +31,10 @@ class SpeedSide:
     accounts: Mapping[str, Account] = field(default_factory=dict)
     heard_at_s: float = 0.0
 
+    def partials(self, view: str) -> pl.DataFrame:
+        """All partials of a view; several of one group are normal."""
+        return pl.concat(self.frames[view])
+
     @property
     def lag_records(self) -> int:
         """Records that were in the log, when the worker last looked, and are not in these positions."""

@@ -57,9 +57,7 @@ def count_by_lane(
 
     The frames need a column `lane`. Lost records count as read: they were in the log, and their fate is known.
     """
-    n_folded, n_duplicates, n_dead = (
-        dict(frame.group_by("lane").len().iter_rows()) for frame in (folded, duplicates, dead_letters)
-    )
+    n_folded, n_duplicates, n_dead = (_sizes(frame) for frame in (folded, duplicates, dead_letters))
     return {
         lane: Account(
             read=read.get(lane, 0) + lost.get(lane, 0),
@@ -70,6 +68,10 @@ def count_by_lane(
         )
         for lane in {*read, *lost, *n_folded, *n_duplicates, *n_dead}
     }
+
+
+def _sizes(frame: pl.DataFrame) -> dict[str, int]:
+    return {} if frame.is_empty() else dict(frame["lane"].value_counts().iter_rows())
 
 
 def accounts_to_json(accounts: Accounts) -> str:

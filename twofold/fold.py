@@ -12,6 +12,8 @@ from twofold.errors import ArithmeticOverflow
 from twofold.finish import finish
 from twofold.view import View
 
+_BOUND = "__bound_"
+
 
 def fold(views: Iterable[View], trades: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Fold trades, in any order, to partials: for each view one per group, as its `partial_schema`.
@@ -45,16 +47,39 @@ def merge(view: View, partials: pl.DataFrame) -> pl.DataFrame:
     Raises:
         ArithmeticOverflow: a sum left the range of its type.
     """
-    _guard_sums(view, partials)
-    expressions = [e for name, aggregate in view.aggregates.items() for e in aggregate.merge(name)]
-    merged = partials.group_by(view.group).agg(*expressions, pl.col("revisions").sum())
+    merged = checked(view, merging(view, partials.lazy()).collect())
     return merged.select(view.partial_schema.names())
 
 
-def coarsen(view: View, partials: pl.DataFrame, interval_us: int) -> pl.DataFrame:
-    """Merge partials into windows of `interval_us` microseconds, a multiple of the view's grain."""
-    start = pl.col("window_start").dt.truncate(f"{interval_us}us")
-    return merge(view, partials.with_columns(start))
+def merging(view: View, partials: pl.LazyFrame, *also: pl.Expr) -> pl.LazyFrame:
+    """A query that merges partials to one per group, with more columns as `also` says; to be `checked`."""
+    states = [state for name, aggregate in view.aggregates.items() for state in aggregate.merge(name)]
+    bounds = [pl.col(name).cast(pl.Float64).abs().sum().alias(_BOUND + name) for name in _sums(view)]
+    return partials.group_by(view.group).agg(*states, pl.col("revisions").sum(), *bounds, *also)
+
+
+def checked(view: View, merged: pl.DataFrame) -> pl.DataFrame:
+    """What a `merging` gave, once it is sure that no sum wrapped: sums of decimals do so in silence.
+
+    Raises:
+        ArithmeticOverflow: a sum left the range of its type.
+    """
+    for name, scale in _sums(view).items():
+        bounds = merged[_BOUND + name]
+        place = bounds.arg_max()
+        # A sum of floats is near enough: the limit is a tenth of what fits.
+        if place is not None and bounds[place] >= 10.0 ** (37 - scale):
+            where = ", ".join(str(merged[part][place]) for part in view.group)
+            raise ArithmeticOverflow(
+                f"The sum {name!r} of view {view.name!r} leaves the range of its decimal type at {where}. "
+                "Nothing was written. Look for a wrong price or size among the trades of that window."
+            )
+    return merged
+
+
+def coarsen(partials: pl.LazyFrame, interval_us: int) -> pl.LazyFrame:
+    """Partials with the starts of windows of `interval_us` microseconds, a multiple of the grain; to be merged."""
+    return partials.with_columns(pl.col("window_start").dt.truncate(f"{interval_us}us"))
 
 
 def finished(view: View, partials: pl.DataFrame) -> pl.DataFrame:
@@ -67,20 +92,7 @@ def empty_partials(view: View) -> pl.DataFrame:
     return pl.DataFrame(schema=view.partial_schema)
 
 
-def _guard_sums(view: View, partials: pl.DataFrame) -> None:
-    """Sums of decimals wrap round in silence; a bound in floats, kept well below the limit, tells before they do."""
-    sums = {name: a.value_type().scale for name, a in view.aggregates.items() if isinstance(a, Sum)}  # type: ignore[attr-defined]  # a Sum is a decimal
-    if not sums or partials.is_empty():
-        return
-    bounds = partials.select(pl.col(name).cast(pl.Float64).abs().sum() for name in sums).row(0, named=True)
-    if all(bounds[name] < 10.0 ** (37 - scale) for name, scale in sums.items()):
-        return
-    by_group = partials.group_by(view.group).agg(pl.col(name).cast(pl.Float64).abs().sum() for name in sums)
-    for name, scale in sums.items():
-        worst = by_group.sort(name, descending=True).row(0, named=True)
-        if worst[name] >= 10.0 ** (37 - scale):
-            where = ", ".join(str(worst[part]) for part in view.group)
-            raise ArithmeticOverflow(
-                f"The sum {name!r} of view {view.name!r} leaves the range of its decimal type at {where}. "
-                "Nothing was written. Look for a wrong price or size among the trades of that window."
-            )
+def _sums(view: View) -> dict[str, int]:
+    """The view's sums and their scales."""
+    types = {name: a.value_type() for name, a in view.aggregates.items() if isinstance(a, Sum)}
+    return {name: dtype.scale for name, dtype in types.items() if isinstance(dtype, pl.Decimal)}

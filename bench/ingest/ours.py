@@ -5,11 +5,14 @@ Run as `python ours.py BROKERS TOPIC RESULT`; writes one JSON object to RESULT.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
 
 import orjson
+
+os.environ.setdefault("POLARS_MAX_THREADS", "1")  # as `twofold speed` does
 
 from speed_layer.base import Base
 from speed_layer.base_fold import BaseFold

@@ -33,6 +33,10 @@ def folded(view: View, rows: list[dict[str, object]]) -> pl.DataFrame:
     return fold([view], trades_frame(rows))[view.name] if rows else empty_partials(view)
 
 
+def coarser(view: View, partials: pl.DataFrame, interval_us: int) -> pl.DataFrame:
+    return merge(view, coarsen(partials.lazy(), interval_us).collect())
+
+
 @VIEW
 @given(market=markets(), cuts=st.lists(st.integers(0, 40), max_size=5), seed=st.integers(0, 2**32))
 def test_folding_in_pieces_in_any_order_is_folding_at_once(
@@ -64,8 +68,8 @@ def test_merging_is_associative_and_commutative(view: View, market: list[dict[st
 def test_coarser_windows_are_merges_of_finer_ones(view: View, market: list[dict[str, object]]) -> None:
     fine = folded(view, market)
     five_minutes_us = 5 * view.window_us
-    once = coarsen(view, fine, 4 * five_minutes_us)
-    twice = coarsen(view, coarsen(view, fine, five_minutes_us), 4 * five_minutes_us)
+    once = coarser(view, fine, 4 * five_minutes_us)
+    twice = coarser(view, coarser(view, fine, five_minutes_us), 4 * five_minutes_us)
     assert_frame_equal(in_order(view, once), in_order(view, twice))
 
 
