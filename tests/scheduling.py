@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 from eventually import eventually
@@ -43,6 +44,12 @@ class PrefectServer:
             return httpx.get(f"{self.url}/health", timeout=5).is_success
         except httpx.HTTPError:
             return False
+
+    def find(self, what: str, **criteria: object) -> list[dict[str, Any]]:
+        """What the server keeps of a kind, such as `flow_runs`, as far as the criteria fit."""
+        response = httpx.post(f"{self.url}/{what}/filter", json=criteria, timeout=60).raise_for_status()
+        found: list[dict[str, Any]] = response.json()
+        return found
 
     def kill(self) -> None:
         """Kill it."""

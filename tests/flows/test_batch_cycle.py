@@ -8,11 +8,10 @@ from typing import Any
 
 import orjson
 import pytest
+from eventually import eventually
 from kafka import KafkaProducer
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import State, TaskRun
-from prefect.client.schemas.sorting import ArtifactSort, TaskRunSort
+from prefect.client.schemas.objects import State
+from scheduling import PrefectServer
 from small_market import trade_value
 
 import flows.batch_cycle
@@ -26,7 +25,7 @@ from twofold.lane import Positions
 from twofold.port import free_port
 from twofold.publication import Publications, found_lake
 from twofold.records import OpenReader, RecordReader
-from twofold.settings import Settings, load_settings
+from twofold.settings import Settings
 from twofold.views import VIEWS
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("prefect")]
@@ -61,36 +60,35 @@ def send(brokers: str, topic: Topic, records: Mapping[int, list[bytes]]) -> None
 
 def run(max_records: int | None = None) -> State[Any]:
     """The state in which the flow ends."""
-    return batch_cycle(max_records, return_state=True)  # type: ignore[return-value]  # a state, as it was asked for
+    return batch_cycle(max_records, return_state=True)
 
 
-def artifact(state: State[Any]) -> list[dict[str, Any]]:
+def table(prefect: PrefectServer, state: State[Any]) -> list[dict[str, Any]]:
     """The rows of the table that a run left."""
-    with get_client(sync_client=True) as client:
-        (found,) = client.read_artifacts(
-            artifact_filter=ArtifactFilter(
-                flow_run_id=ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id]),
-            ),
-            sort=ArtifactSort.CREATED_DESC,
-            limit=10,
-        )
-    assert (found.key, found.type) == (ARTIFACT, "table")
-    rows: list[dict[str, Any]] = orjson.loads(str(found.data))
+    (found,) = prefect.find("artifacts", artifacts={"flow_run_id": {"any_": [run_id(state)]}})
+    assert (found["key"], found["type"]) == (ARTIFACT, "table")
+    rows: list[dict[str, Any]] = orjson.loads(found["data"])
     return rows
 
 
-def task_runs(state: State[Any]) -> dict[str, TaskRun]:
-    """The runs of a flow run's tasks, by the task's name."""
-    with get_client(sync_client=True) as client:
-        runs = client.read_task_runs(
-            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id])),
-            sort=TaskRunSort.END_TIME_DESC,
-            limit=10,
-        )
-    return {run.name.rsplit("-", 1)[0]: run for run in runs}
+def tries(prefect: PrefectServer, state: State[Any]) -> dict[str, int]:
+    """How often each task of a run was tried, once the server has heard of the last."""
+
+    def look() -> dict[str, int] | None:
+        runs = prefect.find("task_runs", flow_runs={"id": {"any_": [run_id(state)]}})
+        ended = all(run["end_time"] for run in runs)
+        return {run["name"].rsplit("-", 1)[0]: run["run_count"] for run in runs} if ended else None
+
+    return eventually(look)
 
 
-def test_a_cycle_moves_the_cut_and_tables_what_it_did(kafka: str, topic: Topic, lake: Lake) -> None:
+def run_id(state: State[Any]) -> str:
+    return str(state.state_details.flow_run_id)
+
+
+def test_a_cycle_moves_the_cut_and_tables_what_it_did(
+    prefect: PrefectServer, kafka: str, topic: Topic, lake: Lake
+) -> None:
     first = [trade_value("10:00:00", number) for number in range(5)]
     send(kafka, topic, {0: first, 1: [b"{", trade_value("10:00:01", 77)]})
     assert run().is_completed()
@@ -102,7 +100,7 @@ def test_a_cycle_moves_the_cut_and_tables_what_it_did(kafka: str, topic: Topic, 
     publication = Publications(lake).newest()
     assert publication.sequence == 2
     assert publication.cut == {topic.lane(0): 7, topic.lane(1): 2}
-    assert artifact(state) == [
+    assert table(prefect, state) == [
         {
             "lane": topic.lane(0),
             "read": 2,
@@ -143,14 +141,16 @@ def test_a_cycle_takes_in_about_as_many_records_as_it_is_told(kafka: str, topic:
     assert Publications(lake).newest().cut[topic.lane(0)] == 4
 
 
-def test_a_broker_that_is_away_is_tried_again_and_then_named(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_is_away_is_tried_again_and_then_named(
+    prefect: PrefectServer, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     address = f"127.0.0.1:{free_port()}"
     monkeypatch.setenv("TWOFOLD_BOOTSTRAP_SERVERS", address)
     state = run()
     assert state.is_failed()
     assert f"No Kafka broker answers at {address}" in str(state.message)
     assert "TWOFOLD_BOOTSTRAP_SERVERS" in str(state.message)
-    assert task_runs(state)["ingest"].run_count == 4
+    assert tries(prefect, state) == {"ingest": 4}
     assert Publications(lake).newest().sequence == 0
 
 
@@ -164,13 +164,12 @@ def test_while_another_cycle_is_at_work_this_one_is_skipped(topic: Topic, lake: 
 
 
 def test_a_cycle_that_was_overtaken_ends_as_superseded(
-    kafka: str, topic: Topic, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    prefect: PrefectServer, kafka: str, topic: Topic, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def opens_late(settings: Settings) -> OpenReader:
-        """Opens the log when another cycle has just published."""
+        """What opens the log when another cycle has just published."""
 
         def open_reader(start: Positions) -> RecordReader:
-            settings = load_settings()
             other = BatchCycle(lake, log_opener(settings), VIEWS, settings.sources, settings.default_source)
             intake = other.ingest(1000)
             other.publish(intake, other.fold(intake))
@@ -184,4 +183,4 @@ def test_a_cycle_that_was_overtaken_ends_as_superseded(
     assert (state.type, state.name) == ("COMPLETED", "Superseded")
     assert "comes too late" in str(state.message)
     assert Publications(lake).newest().sequence == 1
-    assert {name: run.run_count for name, run in task_runs(state).items()} == {"ingest": 1, "fold": 1, "publish": 1}
+    assert tries(prefect, state) == {"ingest": 1, "fold": 1, "publish": 1}

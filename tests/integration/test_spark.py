@@ -1,6 +1,4 @@
-"""The lake as Spark sees it: the tables that Twofold writes are plain Delta tables that anyone may read."""
-
-from __future__ import annotations
+"""Spark with Delta reads the lake that batch cycles made, and sees what Polars and delta-rs see."""
 
 import os
 import re
@@ -10,120 +8,144 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import polars as pl
 import pytest
-from delta import configure_spark_with_delta_pip
-from pyspark.sql import SparkSession
 from small_market import LANES, SmallMarket
 
+from batch_layer.cycle import BatchCycle
 from twofold.publication import Publication, Publications
-from twofold.tables import TRADES, view_table
+from twofold.source import SHIPPED_SOURCES
 from twofold.views import VIEWS
 
-JAVA_VERSIONS = (17, 21)
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
-TYPES = {
-    pl.String: "string",
-    pl.Int64: "bigint",
-    pl.Date: "date",
-    pl.Datetime("us", "UTC"): "timestamp",
-    pl.Decimal(18, 8): "decimal(18,8)",
-    pl.Decimal(38, 8): "decimal(38,8)",
-    pl.Decimal(38, 16): "decimal(38,16)",
-}
+JAVA_VERSIONS = ("17", "21")
+SPARK_TYPES = {pl.String: "string", pl.Int64: "bigint", pl.Datetime: "timestamp", pl.Date: "date"}
 
 
-def java_version() -> int | None:
-    """The major version of the Java on the path, or of JAVA_HOME; None without one."""
-    home = os.environ.get("JAVA_HOME")
-    java = str(Path(home, "bin", "java")) if home else shutil.which("java")
-    if java is None or not Path(java).exists():
-        return None
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(\d+)', said)
-    return int(found[1]) if found else None
+def java_home() -> Path | None:
+    """Where a Java is that Spark runs on: of the right version, with the vector module."""
+    named = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
+    on_path = [Path(java).resolve().parents[1]] if (java := shutil.which("java")) else []
+    for home in [*named, *on_path, *sorted(Path("/usr/lib/jvm").glob("*"))]:
+        try:
+            modules = subprocess.run(
+                [home / "bin" / "java", "--list-modules"], capture_output=True, text=True, check=False
+            ).stdout
+        except OSError:
+            continue
+        version = re.search(r"^java\.base@(\d+)", modules, re.MULTILINE)
+        if version and version[1] in JAVA_VERSIONS and "jdk.incubator.vector@" in modules:
+            return home
+    return None
 
 
 @pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """A local Spark session with Delta Lake."""
-    if java_version() not in JAVA_VERSIONS:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    home = java_home()
+    if home is None:
         pytest.skip(
-            f"Spark needs Java {' or '.join(map(str, JAVA_VERSIONS))}, and `java -version` says {java_version()}. "
-            "Install one, such as Debian's openjdk-17-jre-headless, or point JAVA_HOME at it."
+            "Spark needs Java 17 or 21 with the module jdk.incubator.vector, and none was found by JAVA_HOME, on the "
+            "PATH or in /usr/lib/jvm. Install one, such as openjdk-17-jre-headless of Debian and Ubuntu, or temurin@17 "
+            "by Homebrew."
         )
-    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    builder = (
-        SparkSession.builder.master("local[2]")
-        .appName("twofold-tests")
-        .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
-        .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.databricks.delta.snapshotPartitions", "2")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
-    )
-    session = configure_spark_with_delta_pip(builder).getOrCreate()
+    from delta import configure_spark_with_delta_pip  # noqa: PLC0415  # slow, and in vain without Java
+    from pyspark.sql import SparkSession  # noqa: PLC0415  # likewise
+
+    settings = {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_HOME", str(home))
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        builder = SparkSession.builder.master("local[2]").appName("twofold-tests")
+        for name, value in settings.items():
+            builder = builder.config(name, value)
+        session = configure_spark_with_delta_pip(builder).getOrCreate()
+    gateway: Any = session.sparkContext._gateway
     yield session
     session.stop()
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> SmallMarket:
-    """A lake that three batch cycles made, with a late trade, a repeated one and a record that is none."""
-    made = SmallMarket(tmp_path_factory.mktemp("market"))
-    made.trade("10:00:01", price="61837.63", size="0.02", side="sell")
-    again = made.trade("10:00:02", price="9999999999.99999999", size="0.00000001", lane=1)
-    made.cycle()
-    made.trade("10:00:02", price="9999999999.99999999", size="0.00000001", lane=0, trade_id=again)
-    made.poison()
-    made.trade("10:01:00.123456", symbol="ETHUSDT", price="0.00000001", size="7")
-    made.trade("10:05:00")
-    made.cycle()
-    made.trade("10:00:30", price="3", size="0.5", arrives="10:06:00")
-    made.cycle()
-    return made
+    """Three publications, a checkpoint, and heads that a fourth cycle moved and never published."""
+    market = SmallMarket(tmp_path_factory.mktemp("market"))
+    for number in range(3):
+        for minute in range(3):
+            market.trade(
+                f"10:0{minute}:0{number}.000001", price=f"{100 + minute}.0000000{number + 1}", size="0.00000003"
+            )
+            market.trade(f"23:5{minute}:00", symbol="ETHUSDT", price="9999999999.99999999", lane=1, side="sell")
+        market.poison()
+        market.cycle()
+    for table in ("publications", "trades"):
+        market.lake.open(table).create_checkpoint()
+    market.trade("10:09:00", symbol="NEVERPUBLISHED")
+    unfinished = BatchCycle(market.lake, market.log.open_reader, VIEWS, SHIPPED_SOURCES, "simulator")
+    unfinished.fold(unfinished.ingest(1_000_000))
+    return market
 
 
-def published(market: SmallMarket, table: str, publication: Publication) -> pl.DataFrame:
-    """A table at the version that a publication names, as delta-rs and Polars read it."""
-    return market.lake.scan(table, publication.tables[table]).collect()
-
-
-def newest(spark: SparkSession, market: SmallMarket) -> dict[str, Any]:
-    """The newest publication, as Spark reads it."""
-    rows = spark.read.format("delta").load(market.lake.address("publications")).orderBy("sequence").collect()
-    return dict(rows[-1].asDict())
-
-
-def test_spark_reads_the_newest_publication_and_its_cut(spark: SparkSession, market: SmallMarket) -> None:
-    row = newest(spark, market)
-    publication = Publication.from_row(row)
-    assert publication.sequence == 3
-    assert publication.cut == {lane: end for lane, end in market.log.end_offsets().items() if lane in LANES}
-    assert publication.cut == publication_by_delta_rs(market).cut
-    assert publication.tables == publication_by_delta_rs(market).tables
-
-
-@pytest.mark.parametrize("table", [TRADES.name, view_table(VIEWS["bars"]).name])
-def test_spark_reads_the_same_rows_and_types(spark: SparkSession, market: SmallMarket, table: str) -> None:
-    publication = Publication.from_row(newest(spark, market))
-    ours = published(market, table, publication)
-    theirs = (
-        spark.read.format("delta").option("versionAsOf", publication.tables[table]).load(market.lake.address(table))
-    )
-    types = {field.name: field.dataType.simpleString() for field in theirs.schema.fields}
-    assert types == {name: TYPES[dtype] for name, dtype in ours.schema.items()}
-    epoch = [name for name, dtype in ours.schema.items() if isinstance(dtype, pl.Datetime)]
-    shown = theirs.selectExpr(*[f"unix_micros({n}) AS {n}" if n in epoch else n for n in ours.columns])
-    in_spark = sorted((tuple(row) for row in shown.collect()), key=repr)
-    in_polars = ours.with_columns(pl.col(name).dt.epoch("us") for name in epoch)
-    assert in_spark == sorted(in_polars.rows(), key=repr)
-    assert len(in_spark) > 0
-
-
-def publication_by_delta_rs(market: SmallMarket) -> Publication:
-    """The newest publication, as delta-rs reads it."""
+@pytest.fixture(scope="module")
+def newest(market: SmallMarket) -> Publication:
     return Publications(market.lake).newest()
+
+
+def by_spark(spark: Any, market: SmallMarket, table: str, version: int | None = None) -> Any:  # noqa: ANN401  # a Spark frame
+    reader = spark.read.format("delta")
+    if version is not None:
+        reader = reader.option("versionAsOf", version)
+    return reader.load(market.lake.address(table))
+
+
+def rows_by_spark(frame: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  # a Spark frame
+    """Rows, sorted; times as microseconds, which say the same in every time zone."""
+    times = {name for name, kind in frame.dtypes if kind == "timestamp"}
+    names = [f"unix_micros(`{name}`)" if name in times else f"`{name}`" for name in frame.columns]
+    return sorted(tuple(row) for row in frame.selectExpr(*names).collect())
+
+
+def rows_by_polars(frame: pl.DataFrame) -> list[tuple[Any, ...]]:
+    return sorted(frame.with_columns(pl.col(pl.Datetime).dt.epoch("us")).rows())
+
+
+def spark_types(schema: pl.Schema) -> list[tuple[str, str]]:
+    return [
+        (name, f"decimal({kind.precision},{kind.scale})" if isinstance(kind, pl.Decimal) else SPARK_TYPES[type(kind)])
+        for name, kind in schema.items()
+    ]
+
+
+def test_spark_finds_the_newest_publication_with_its_cut(spark: Any, market: SmallMarket, newest: Publication) -> None:  # noqa: ANN401  # a Spark session
+    (row,) = by_spark(spark, market, "publications").orderBy("sequence", ascending=False).limit(1).collect()
+    assert row["sequence"] == newest.sequence == 3
+    assert orjson.loads(row["cut"]) == newest.cut == {LANES[0]: 12, LANES[1]: 9}
+    found = row.asDict()
+    expected = newest.row()
+    for name in expected.keys() - {"published_at"}:
+        assert found[name] == expected[name]
+
+
+@pytest.mark.parametrize("table", ["trades", "views/bars"])
+def test_spark_reads_the_published_rows_and_types(spark: Any, market: SmallMarket, table: str) -> None:  # noqa: ANN401  # a Spark session
+    (row,) = by_spark(spark, market, "publications").orderBy("sequence", ascending=False).limit(1).collect()
+    version = orjson.loads(row["tables"])[table]
+    assert version < market.lake.open(table).version(), "the head is beyond what is published"
+    by_us = market.lake.scan(table, version).collect()
+    by_them = by_spark(spark, market, table, version)
+    assert by_them.dtypes == spark_types(by_us.schema)
+    rows = rows_by_spark(by_them)
+    assert rows == rows_by_polars(by_us)
+    assert len(rows) == 18

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 from memory_log import MemoryLog, MemoryReader, Poll
 from oracle import Oracle, OracleAccount
 
@@ -38,8 +38,13 @@ SOURCE = "simulator"
 
 
 def one_in(number: int) -> settings:
-    """A part of the examples that the profile asks for: for tests that write real tables in each of them."""
-    return settings(max_examples=max(1, settings().max_examples // number))
+    """A part of the examples that the profile asks for: for tests that write real tables in each of them.
+
+    To make a failing one smaller takes many times as long as the test; only `--hypothesis-profile=thorough` does it.
+    """
+    profile = settings()
+    phases = [phase for phase in profile.phases if phase is not Phase.shrink or not profile.derandomize]
+    return settings(max_examples=max(1, profile.max_examples // number), phases=phases)
 
 
 @contextmanager

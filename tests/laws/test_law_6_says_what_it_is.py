@@ -40,7 +40,7 @@ class Walk:
     def __init__(self, folder: Path, seed: int) -> None:
         self._random = Random(seed)
         self._market = Market()
-        self._unsent: Iterator[Sending] = iter(steady_trades(400))
+        self._unsent: Iterator[Sending] = iter(steady_trades(600))
         self._lake = Lake(str(folder))
         self._port = free_port()
         self._door = ExitStack()
