@@ -6,7 +6,7 @@ RUN useradd --create-home --uid 10001 twofold \
 
 WORKDIR /opt/twofold
 COPY requirements.lock ./
-RUN pip install --require-hashes -r requirements.lock
+RUN pip install --no-deps --require-hashes -r requirements.lock
 
 COPY pyproject.toml README.md LICENSE ./
 COPY twofold ./twofold

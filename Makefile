@@ -53,7 +53,8 @@ clean: ## remove .venv, caches and builds; data in .twofold stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# hatchling and editables come from the lock, so the project itself is installed without a build environment of its own.
+# The lock is whole, so nothing is resolved (--no-deps). hatchling and editables come from it, so the project itself is
+# installed without a build environment of its own.
 $(READY): requirements.lock pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
 	  echo "Twofold needs Python 3.11 or later, and none of python3.13, python3.12, python3.11 and python3 is one."; \
@@ -62,12 +63,12 @@ $(READY): requirements.lock pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
 	  set -ex; \
 	  uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV); \
-	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock; \
 	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
 	else \
 	  set -ex; \
 	  "$(PYTHON)" -m venv $(VENV); \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	fi
 	$(BIN)/python -m twofold.event_log.jars
