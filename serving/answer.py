@@ -66,14 +66,14 @@ def answer(query: Query, pair: Pair) -> Answer:
         [side.lazy().with_columns(live=pl.lit(is_live)) for side, is_live in ((batch, False), (live, True))]
     )
     chosen = coarsen(both, query.interval_us).filter(_conditions(query))
-    merged = checked(view, merging(view, chosen, pl.col("live").any()).collect()).sort(view.group)
+    merged = merging(view, chosen, pl.col("live").any()).sort(view.group)
     if query.last is not None:
         merged = merged.group_by(view.keys, maintain_order=True).tail(query.last)
-    rows = finished(view, _labelled(query, pair, merged))
+    rows = _labelled(query, pair, finished(view, checked(view, merged.collect())))
     if rows.is_empty():
         _check_known(query, [batch, live])
     columns = [*view.keys, "window_start", "window_end", *view.columns, "finality", "revisions"]
-    return Answer(query, pair, rows.select(columns))
+    return Answer(query, pair, rows[columns])
 
 
 def _conditions(query: Query) -> list[pl.Expr]:
@@ -103,10 +103,8 @@ def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
         )
     ]
     end_type = merged.schema["window_start"]
-    return merged.with_columns(
-        pl.Series("window_end", ends_us, dtype=pl.Int64).cast(end_type),
-        pl.Series("finality", finality, dtype=pl.String),
-    )
+    ends = pl.Series("window_end", ends_us, dtype=pl.Int64).cast(end_type)
+    return merged.hstack([ends, pl.Series("finality", finality, dtype=pl.String)])
 
 
 def _check_known(query: Query, frames: list[pl.DataFrame]) -> None:

@@ -53,7 +53,7 @@ def merge(view: View, partials: pl.DataFrame) -> pl.DataFrame:
 
 def merging(view: View, partials: pl.LazyFrame, *also: pl.Expr) -> pl.LazyFrame:
     """A query that merges partials to one per group, with more columns as `also` says; to be `checked`."""
-    states = [state for name, aggregate in view.aggregates.items() for state in aggregate.merge(name)]
+    states = view.merged_states
     bounds = [pl.col(name).cast(pl.Float64).abs().sum().alias(_BOUND + name) for name in _sums(view)]
     return partials.group_by(view.group).agg(*states, pl.col("revisions").sum(), *bounds, *also)
 
@@ -84,7 +84,7 @@ def coarsen(partials: pl.LazyFrame, interval_us: int) -> pl.LazyFrame:
 
 def finished(view: View, partials: pl.DataFrame) -> pl.DataFrame:
     """Add the finished columns to merged partials."""
-    return partials.with_columns(finish(formula, partials).alias(name) for name, formula in view.finished.items())
+    return partials.hstack([finish(formula, partials).alias(name) for name, formula in view.finished.items()])
 
 
 def empty_partials(view: View) -> pl.DataFrame:

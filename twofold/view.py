@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 
 import orjson
 import polars as pl
@@ -70,7 +71,7 @@ class View:
         """The columns that name one group: keys and window start."""
         return [*self.keys, "window_start"]
 
-    @property
+    @cached_property
     def partial_schema(self) -> pl.Schema:
         """Columns of a partial: the group, the state of each aggregate, and how often the group was revised."""
         schema: dict[str, pl.DataType] = dict.fromkeys(self.keys, pl.String())
@@ -79,13 +80,18 @@ class View:
             schema |= aggregate.state(name)
         return pl.Schema(schema | {"revisions": pl.Int64()})
 
+    @cached_property
+    def merged_states(self) -> list[pl.Expr]:
+        """Expressions over the partials of one group that make the state of each aggregate."""
+        return [state for name, aggregate in self.aggregates.items() for state in aggregate.merge(name)]
+
     @property
     def columns(self) -> dict[str, pl.DataType]:
         """Columns and types of an answer's values: aggregates, then finished columns."""
         values = {name: aggregate.value_type() for name, aggregate in self.aggregates.items()}
         return values | dict.fromkeys(self.finished, FINISHED_TYPE)
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """A hash of the view's meaning: it does not depend on its name, nor on the order in which parts are written."""
         meaning = {

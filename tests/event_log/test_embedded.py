@@ -137,6 +137,6 @@ def test_java_ends_with_the_command_however_that_ends(ending: signal.Signals, tm
         assert "Kafka listens on" in command.stdout.readline()
         assert java_on(tmp_path)
         os.killpg(command.pid, ending)
-        code = command.wait()
+        code = command.wait(timeout=60)
     assert code == (-ending if ending == signal.SIGKILL else 0)
     until(lambda: not java_on(tmp_path))

@@ -49,7 +49,7 @@ def test_nothing_is_kept_of_a_batch_without_partials() -> None:
 
 
 def test_a_long_log_is_merged_and_stays_short() -> None:
-    count = 10 * ENTRIES
+    count = 3 * ENTRIES
     log = log_of(count)
     assert len(log.entries) <= ENTRIES
     assert_frame_equal(merged(log.since(0)), merged(pl.concat(partials(version) for version in range(1, count + 1))))

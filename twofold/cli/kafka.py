@@ -16,7 +16,8 @@ def kafka() -> None:
 
     settings = load_settings()
     folder, cache = settings.data_folder / "kafka", jars.default_cache()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts what runs in the background with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         if not jars.are_cached(cache):
             typer.echo(f"Fetching Kafka into {cache} (about 45 MB, once)")

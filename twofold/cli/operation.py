@@ -51,7 +51,8 @@ def operate(settings: Settings, source: Sequence[str]) -> None:
     parts = local_parts(settings, source)
     folder = settings.data_folder
     console = Console()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts what runs in the background with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         with Supervisor(parts, folder / "run", folder / "logs", local_environment(settings, os.environ)) as supervisor:
             try:
