@@ -11,8 +11,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws.parts import one_in
 from polars.testing import assert_frame_equal
 from trade_maker import markets, trade_row, trades_frame
 
@@ -68,6 +69,7 @@ def test_each_aggregate_is_what_plain_python_makes_of_the_trades(market: list[Tr
             assert row[name] == EXPECTED[aggregate.kind](chosen, aggregate.column), name
 
 
+@settings(one_in(3))
 @given(market=markets(max_trades=24), pieces=st.integers(2, 6), seed=st.integers(0, 99))
 def test_merging_is_associative_and_commutative(market: list[Trade], pieces: int, seed: int) -> None:
     parts = [everything(market[start::pieces]) for start in range(pieces) if market[start::pieces]]

@@ -119,7 +119,7 @@ class Walk:
         check_rows(pair.batch, pair.speed, self._market.oracle(), cuts, intervals_s=(60,))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_answers_never_go_back_while_parts_move_and_are_restarted(seed: int, tmp_path: Path) -> None:
     with patch.object(worker, "GRACE_S", 0.2), everything_merged_soon(), Walk(tmp_path, seed) as walk:
         for _ in range(4):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from twofold.settings import load_settings
 
 
@@ -11,6 +13,8 @@ def deployments() -> None:
     from twofold.lake import Lake
     from twofold.publication import found_lake
 
+    # Prefect turns SIGTERM into SIGINT, which a shell has ignored for what it starts in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     settings = load_settings()
     found_lake(Lake(settings.lake_root))
     serve_deployments(settings)

@@ -60,7 +60,7 @@ def local_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_RUNNER_POLL_FREQUENCY": "2",
-        # A killed run keeps its slot for so many seconds, and the next cycle waits for it; this is the least.
+        # A run that was killed before it began keeps its slot for so many seconds; this is the least that is allowed.
         "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "30",
         "DO_NOT_TRACK": "1",
     }
