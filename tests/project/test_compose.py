@@ -104,5 +104,5 @@ def test_the_image_holds_each_package(package: str) -> None:
 
 
 def test_the_image_installs_by_hash_and_does_not_run_as_root() -> None:
-    assert "pip install --require-hashes -r requirements.lock\n" in DOCKERFILE
+    assert "pip install --no-deps --require-hashes -r requirements.lock\n" in DOCKERFILE
     assert DOCKERFILE.index("\nUSER twofold\n") > DOCKERFILE.rindex("\nRUN ")
