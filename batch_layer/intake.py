@@ -8,7 +8,7 @@ from time import monotonic
 
 from twofold.errors import EventLogError
 from twofold.lane import at_least
-from twofold.records import RecordBatch, RecordReader
+from twofold.records import RecordBatch, RecordReader, lost_by_lane, read_by_lane
 
 STALL_S = 30.0
 """Seconds without progress after which a cycle stops waiting for records that the broker says are there."""
@@ -60,10 +60,4 @@ def take_in(reader: RecordReader, max_records: int, now_s: Callable[[], float] =
                 f"No records came for {STALL_S:.0f} s, though the log ends at {ends} and reading stands at {before}. "
                 "Look at the broker; the next cycle tries again."
             )
-    lost: dict[str, int] = {}
-    for gap in reader.lost:
-        lost[gap.lane] = lost.get(gap.lane, 0) + gap.next_offset - gap.first_offset
-    read: dict[str, int] = {}
-    for batch in batches:
-        read[batch.lane] = read.get(batch.lane, 0) + len(batch)
-    return Intake(batches, reader.positions, read, lost)
+    return Intake(batches, reader.positions, read_by_lane(batches), lost_by_lane(reader.lost))

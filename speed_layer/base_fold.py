@@ -13,7 +13,7 @@ from twofold.account import Account, add_accounts, count_by_lane
 from twofold.decoding import decode
 from twofold.fold import fold
 from twofold.lane import Positions
-from twofold.records import RecordBatch
+from twofold.records import RecordBatch, read_by_lane
 from twofold.source import Source
 from twofold.view import View
 
@@ -52,10 +52,7 @@ class BaseFold:
         told_apart = self._ledger.sort_out(decoded.trades)
         self._ledger = self._ledger.with_ids(told_apart.added)
         partials = fold(self._views.values(), told_apart.fresh)
-        read: dict[str, int] = {}
-        for batch in batches:
-            read[batch.lane] = read.get(batch.lane, 0) + len(batch)
-        accounts = count_by_lane(read, told_apart.fresh, told_apart.repeated, decoded.rejected, lost)
+        accounts = count_by_lane(read_by_lane(batches), told_apart.fresh, told_apart.repeated, decoded.rejected, lost)
         newest_us = told_apart.fresh["event_time"].dt.epoch("us").max()
         newest = [time for time in (now.newest_event_us, newest_us) if isinstance(time, int)]
         self._show(

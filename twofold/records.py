@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
@@ -80,6 +80,22 @@ class OpenReader(Protocol):
 
     def __call__(self, start: Positions) -> RecordReader:
         """A reader that begins at `start`; lanes that it does not name are read from their beginning."""
+
+
+def read_by_lane(batches: Iterable[RecordBatch]) -> dict[str, int]:
+    """How many records there are, per lane."""
+    read: dict[str, int] = {}
+    for batch in batches:
+        read[batch.lane] = read.get(batch.lane, 0) + len(batch)
+    return read
+
+
+def lost_by_lane(ranges: Iterable[Lost]) -> dict[str, int]:
+    """How many offsets retention took, per lane."""
+    lost: dict[str, int] = {}
+    for gap in ranges:
+        lost[gap.lane] = lost.get(gap.lane, 0) + gap.next_offset - gap.first_offset
+    return lost
 
 
 def records_frame(batches: Sequence[RecordBatch]) -> pl.DataFrame:
