@@ -54,7 +54,8 @@ clean: ## remove .venv, caches and builds; data in .twofold stays
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The lock is whole, so nothing is resolved (--no-deps). hatchling and editables come from it, so the project itself is
-# installed without a build environment of its own.
+# installed without a build environment of its own. All is compiled once, here: uv does not, and a Python that may not
+# write compiled files would do it again in each of the many processes, which doubles the time that a flow run needs to start.
 $(READY): requirements.lock pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
 	  echo "Twofold needs Python 3.11 or later, and none of python3.13, python3.12, python3.11 and python3 is one."; \
@@ -71,5 +72,6 @@ $(READY): requirements.lock pyproject.toml
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	fi
+	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true
 	$(BIN)/python -m twofold.event_log.jars
 	@touch $@
