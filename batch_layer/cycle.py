@@ -18,7 +18,7 @@ from twofold.clock import Clock, utc_now
 from twofold.decoding import DECODER_HASH, decode
 from twofold.fold import fold as fold_views
 from twofold.lake import Lake, TableSpec, TableWriter
-from twofold.ledger import Ledger
+from twofold.ledger import Ledger, coalesce
 from twofold.publication import Publication, Publications, found_lake, publish
 from twofold.records import OpenReader, records_frame
 from twofold.source import Source
@@ -91,7 +91,7 @@ class BatchCycle:
         fresh = told_apart.fresh
         tables = {
             RAW.name: self._raw_version,
-            LEDGER.name: self._add_ids(ledger, told_apart.added),
+            LEDGER.name: self._add_ids(ledger, told_apart.added.frame),
             TRADES.name: self._append(TRADES, fresh),
             DEAD_LETTERS.name: self._append(DEAD_LETTERS, decoded.rejected),
         }
@@ -142,5 +142,5 @@ class BatchCycle:
         if writer.file_count() < LEDGER_FILES:
             writer.append(added)
         else:
-            writer.replace(Ledger(writer.rows().collect()).with_ids(added).frame)
+            writer.replace(coalesce(pl.concat([writer.rows().collect(), added])))
         return writer.version

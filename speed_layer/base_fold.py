@@ -41,7 +41,7 @@ class BaseFold:
         self._views = views
         self._sources = sources
         self._default_source = default_source
-        self._ledger = base.ledger
+        self._ledger = base.ledger.copy()
         self._changed = threading.Condition()
 
     def apply(self, batches: Sequence[RecordBatch], positions: Positions, lost: Mapping[str, int]) -> None:
@@ -50,10 +50,10 @@ class BaseFold:
         version = now.version + 1
         decoded = decode(batches, self._sources, self._default_source)
         told_apart = self._ledger.sort_out(decoded.trades)
-        self._ledger = self._ledger.with_ids(told_apart.added)
+        self._ledger.add(told_apart.added)
         partials = fold(self._views.values(), told_apart.fresh)
         accounts = count_by_lane(read_by_lane(batches), told_apart.fresh, told_apart.repeated, decoded.rejected, lost)
-        newest_us = told_apart.fresh["event_time"].dt.epoch("us").max()
+        newest_us = told_apart.fresh["event_time"].to_physical().max()  # by a query it would cost more
         newest = [time for time in (now.newest_event_us, newest_us) if isinstance(time, int)]
         self._show(
             Snapshot(

@@ -1,10 +1,11 @@
 from itertools import pairwise
 
+import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 from trade_maker import trade_row, trades_frame
 
-from twofold.ledger import LEDGER_SCHEMA, Ledger
+from twofold.ledger import LEDGER_SCHEMA, Intervals, Ledger
 
 IDS = st.sampled_from([*range(12), 2**63 - 3, 2**63 - 2, 2**63 - 1])
 ARRIVALS = st.tuples(st.sampled_from("AB"), IDS, st.integers(0, 3), st.sampled_from(["t/0", "t/1"]))
@@ -28,7 +29,7 @@ def test_each_trade_counts_once_and_the_least_arrival_lane_and_offset_wins(
                 expected[symbol, trade_id] = min(place, expected.get((symbol, trade_id), place))
             offset += 1
         told_apart = ledger.sort_out(trades_frame(rows))
-        ledger = ledger.with_ids(told_apart.added)
+        ledger.add(told_apart.added)
         fresh = {(row["symbol"], row["trade_id"]): row["offset"] for row in told_apart.fresh.iter_rows(named=True)}
         assert fresh == {key: place[2] for key, place in expected.items()}
         assert told_apart.fresh.height + told_apart.repeated.height == len(rows)
@@ -39,7 +40,9 @@ def test_each_trade_counts_once_and_the_least_arrival_lane_and_offset_wins(
 @given(st.lists(st.tuples(st.sampled_from("AB"), IDS), unique=True))
 def test_intervals_are_sorted_and_never_touch(seen: list[tuple[str, int]]) -> None:
     rows = [trade_row(trade_id, symbol=symbol, offset=n) for n, (symbol, trade_id) in enumerate(seen)]
-    frame = Ledger().with_ids(Ledger().sort_out(trades_frame(rows)).added).frame
+    ledger = Ledger()
+    ledger.add(ledger.sort_out(trades_frame(rows)).added)
+    frame = ledger.frame
     assert frame.schema == LEDGER_SCHEMA
     spans = frame.rows()
     assert spans == sorted(spans)
@@ -51,13 +54,13 @@ def test_contiguous_ids_cost_one_interval_however_many_they_are() -> None:
     ledger = Ledger()
     for start in range(0, 3000, 1000):
         rows = [trade_row(trade_id, offset=trade_id) for trade_id in range(start, start + 1000)]
-        ledger = ledger.with_ids(ledger.sort_out(trades_frame(rows)).added)
+        ledger.add(ledger.sort_out(trades_frame(rows)).added)
     assert ledger.frame.rows() == [("test", "BTCUSDT", 0, 2999)]
 
 
 def test_ids_of_other_venues_are_other_trades() -> None:
     ledger = Ledger()
-    ledger = ledger.with_ids(ledger.sort_out(trades_frame([trade_row(1, venue="spot")])).added)
+    ledger.add(ledger.sort_out(trades_frame([trade_row(1, venue="spot")])).added)
     assert ledger.sort_out(trades_frame([trade_row(1, venue="futures")])).fresh.height == 1
     assert ledger.sort_out(trades_frame([trade_row(1, venue="spot")])).fresh.height == 0
 
@@ -65,3 +68,31 @@ def test_ids_of_other_venues_are_other_trades() -> None:
 def test_fresh_trades_keep_their_order() -> None:
     rows = [trade_row(trade_id, offset=n) for n, trade_id in enumerate([5, 3, 9, 3, 1])]
     assert Ledger().sort_out(trades_frame(rows)).fresh["trade_id"].to_list() == [5, 3, 9, 1]
+
+
+INTERVALS = st.lists(st.tuples(st.sampled_from("AB"), IDS, st.integers(0, 3)))
+
+
+@given(INTERVALS, INTERVALS)
+def test_intervals_taken_over_and_added_in_any_order_hold_all_their_ids_once(
+    first: list[tuple[str, int, int]], more: list[tuple[str, int, int]]
+) -> None:
+    spans = [
+        [(symbol, begin, min(begin + length, 2**63 - 1)) for symbol, begin, length in part] for part in (first, more)
+    ]
+    rows = [("test", *span) for span in spans[0]]
+    ledger = Ledger(pl.DataFrame(rows, schema=LEDGER_SCHEMA, orient="row"))
+    for symbol, begin, end in spans[1]:
+        ledger.add(Intervals([("test", symbol)], [0], [begin], [end]))
+    assert ids(ledger) == {(symbol, i) for part in spans for symbol, begin, end in part for i in range(begin, end + 1)}
+    for (_, symbol, _, last), (_, next_symbol, begin, _) in pairwise(ledger.frame.rows()):
+        assert symbol != next_symbol or begin - last > 1
+
+
+def test_a_copy_has_an_owner_of_its_own() -> None:
+    ledger = Ledger()
+    ledger.add(Intervals([("test", "A")], [0], [1], [3]))
+    copy = ledger.copy()
+    copy.add(Intervals([("test", "A")], [0], [4], [9]))
+    assert ids(ledger) == {("A", i) for i in (1, 2, 3)}
+    assert ids(copy) == {("A", i) for i in range(1, 10)}

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -10,8 +16,39 @@ import polars as pl
 LEDGER_SCHEMA = pl.Schema({"venue": pl.String(), "symbol": pl.String(), "first_id": pl.Int64(), "last_id": pl.Int64()})
 """Columns of the ledger: ids `first_id` to `last_id`, both inclusive, have been seen."""
 
+Market = tuple[str, str]
+"""Venue and symbol: what an id belongs to."""
+
 _MARKET = ["venue", "symbol"]
 _WINNER = ["arrival_time", "lane", "offset"]
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Closed intervals of ids, by market and first id; none touches the next.
+
+    Attributes:
+        markets: The markets that `places` point to.
+        places: For each interval, where its market stands in `markets`.
+        first_ids: For each interval, its first id.
+        last_ids: For each interval, its last id, inclusive.
+    """
+
+    markets: list[Market] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    first_ids: list[int] = field(default_factory=list)
+    last_ids: list[int] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[tuple[Market, int, int]]:
+        for place, first_id, last_id in zip(self.places, self.first_ids, self.last_ids, strict=True):
+            yield self.markets[place], first_id, last_id
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The intervals as `LEDGER_SCHEMA`."""
+        venues, symbols = ([self.markets[place][part] for place in self.places] for part in (0, 1))
+        columns = {"venue": venues, "symbol": symbols, "first_id": self.first_ids, "last_id": self.last_ids}
+        return pl.DataFrame(columns, schema=LEDGER_SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +58,76 @@ class Sorted:
     Attributes:
         fresh: Those that count, in their order.
         repeated: Where the others stand: their `lane` and `offset`.
-        added: The ids of `fresh` as intervals, sorted and joined where they touch, as `LEDGER_SCHEMA`.
+        added: The ids of `fresh`.
     """
 
     fresh: pl.DataFrame
     repeated: pl.DataFrame
-    added: pl.DataFrame
+    added: Intervals
+
+
+class _Seen:
+    """The ids seen of one market: intervals that are sorted, disjoint and do not touch."""
+
+    __slots__ = ("first_ids", "last_ids")
+
+    def __init__(self, first_ids: array[int], last_ids: array[int]) -> None:
+        self.first_ids = first_ids
+        self.last_ids = last_ids
+
+    def add(self, first_id: int, last_id: int) -> None:
+        """Take in an interval, joined with those that it overlaps or touches."""
+        begin = bisect_left(self.last_ids, first_id - 1)
+        end = bisect_right(self.first_ids, last_id + 1, begin)
+        if begin < end:
+            first_id = min(first_id, self.first_ids[begin])
+            last_id = max(last_id, self.last_ids[end - 1])
+        self.first_ids[begin:end] = array("q", [first_id])
+        self.last_ids[begin:end] = array("q", [last_id])
+
+    def holds(self, ids: np.ndarray) -> np.ndarray | bool:
+        """Whether each of some ascending ids has been seen; a plain False where none has."""
+        if ids[0] > self.last_ids[-1] or ids[-1] < self.first_ids[0]:
+            return False
+        interval = np.frombuffer(self.first_ids, np.int64).searchsorted(ids, side="right") - 1
+        return (interval >= 0) & (np.frombuffer(self.last_ids, np.int64)[interval] >= ids)
 
 
 class Ledger:
-    """Seen trade ids. Its frame is sorted, and its intervals are disjoint and do not touch."""
+    """Seen trade ids. One owner adds to it; nobody else holds it."""
 
     def __init__(self, frame: pl.DataFrame | None = None) -> None:
-        self.frame = coalesce(pl.DataFrame(schema=LEDGER_SCHEMA) if frame is None else frame)
+        """Take over intervals, as `LEDGER_SCHEMA`, that may overlap and stand in any order."""
+        self._seen: dict[Market, _Seen] = {}
+        if frame is not None and frame.height:
+            joined = coalesce(frame)
+            for (venue, symbol), part in joined.group_by(_MARKET, maintain_order=True):
+                ids = (array("q", part[name].to_numpy().tobytes()) for name in ("first_id", "last_id"))
+                self._seen[str(venue), str(symbol)] = _Seen(*ids)
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """All intervals, as `LEDGER_SCHEMA`, by market and first id."""
+        markets = sorted(self._seen)
+        return Intervals(
+            markets,
+            [place for place, market in enumerate(markets) for _ in self._seen[market].first_ids],
+            [first_id for market in markets for first_id in self._seen[market].first_ids],
+            [last_id for market in markets for last_id in self._seen[market].last_ids],
+        ).frame
+
+    def copy(self) -> Self:
+        """A ledger of the same ids with an owner of its own."""
+        return deepcopy(self)
+
+    def add(self, added: Intervals) -> None:
+        """Take in more ids."""
+        for market, first_id, last_id in added:
+            seen = self._seen.get(market)
+            if seen is None:
+                self._seen[market] = _Seen(array("q", [first_id]), array("q", [last_id]))
+            else:
+                seen.add(first_id, last_id)
 
     def sort_out(self, trades: pl.DataFrame) -> Sorted:
         """Tell the first occurrence of each trade from what was seen before or stands in `trades` more than once.
@@ -41,25 +135,22 @@ class Ledger:
         Among trades of one id in `trades` the least (arrival time, lane, offset) is the one that counts.
         """
         if trades.is_empty():
-            return Sorted(trades, trades.select("lane", "offset"), pl.DataFrame(schema=LEDGER_SCHEMA))
+            return Sorted(trades, trades.select("lane", "offset"), Intervals())
         markets, market = _numbered(trades)
         ids = trades["trade_id"].to_numpy()
         order = np.lexsort((ids, market))
-        again = np.zeros(len(order), dtype=bool)
-        again[1:] = (np.diff(market[order]) == 0) & (np.diff(ids[order]) == 0)
-        if again.any():
+        market, ids = market[order], ids[order]
+        same_market = market[1:] == market[:-1]
+        if (same_market & (ids[1:] == ids[:-1])).any():
             return self._sort_out_repeats(trades)
-        seen = self._seen(markets, market, ids)
-        order = order[~seen[order]]
-        added = _runs(markets, market[order], ids[order])
+        seen = self._are_seen(markets, market, ids)
         if not seen.any():
-            return Sorted(trades, trades.select("lane", "offset").clear(), added)
-        mask = pl.Series(seen)
+            return Sorted(trades, trades.clear().select("lane", "offset"), _intervals(markets, market, ids))
+        added = _intervals(markets, market[~seen], ids[~seen])
+        repeated = np.zeros(len(seen), dtype=bool)
+        repeated[order] = seen
+        mask = pl.Series(repeated)
         return Sorted(trades.filter(~mask), trades.filter(mask).select("lane", "offset"), added)
-
-    def with_ids(self, added: pl.DataFrame) -> Ledger:
-        """The ledger with more intervals, as `LEDGER_SCHEMA`."""
-        return Ledger(pl.concat([self.frame, added])) if added.height else self
 
     def _sort_out_repeats(self, trades: pl.DataFrame) -> Sorted:
         ranked = trades.with_row_index("row").sort([*_MARKET, "trade_id", *_WINNER])
@@ -69,43 +160,33 @@ class Ledger:
         repeated = pl.concat([trades.filter(~wins).select("lane", "offset"), sorted_out.repeated])
         return Sorted(sorted_out.fresh, repeated, sorted_out.added)
 
-    def _seen(self, markets: pl.DataFrame, market: np.ndarray, ids: np.ndarray) -> np.ndarray:
-        """For each id, whether the last interval of its market that starts at or before it reaches it."""
-        near = self.frame.join(markets, on=_MARKET).filter(
-            pl.col("last_id") >= pl.col("least"), pl.col("first_id") <= pl.col("most")
-        )
-        if near.is_empty():
-            return np.zeros(len(ids), dtype=bool)
-        codes, firsts, lasts = (near[name].to_numpy() for name in ("code", "first_id", "last_id"))
-        size = len(firsts)
-        is_id = np.repeat([0, 1], [size, len(ids)])
-        order = np.lexsort((is_id, np.concatenate([firsts, ids]), np.concatenate([codes, market])))
-        before = np.maximum.accumulate(np.where(order < size, np.arange(len(order)), -1))
-        interval = np.where(before >= 0, order[before], 0)
-        hit = (before >= 0) & (order >= size)
-        place = np.where(hit, order - size, 0)
-        hit &= (codes[interval] == market[place]) & (lasts[interval] >= ids[place])
-        seen = np.zeros(len(ids), dtype=bool)
-        seen[place[hit]] = True
-        return seen
+    def _are_seen(self, markets: list[Market], market: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Whether each id has been seen; they come by market and ascend in each."""
+        are_seen = np.zeros(len(ids), dtype=bool)
+        begins = [0, *(np.flatnonzero(market[1:] != market[:-1]) + 1).tolist(), len(ids)]
+        for begin, end in pairwise(begins):
+            if seen := self._seen.get(markets[market[begin]]):
+                are_seen[begin:end] = seen.holds(ids[begin:end])
+        return are_seen
 
 
-def _runs(markets: pl.DataFrame, market: np.ndarray, ids: np.ndarray) -> pl.DataFrame:
-    """Sorted ids of numbered markets as intervals."""
+def _numbered(trades: pl.DataFrame) -> tuple[list[Market], np.ndarray]:
+    """The markets of trades, and for each trade the place of its market among them."""
+    places: dict[Market, int] = {}
+    named = zip(trades["venue"].to_list(), trades["symbol"].to_list(), strict=True)
+    market = [places.setdefault(market, len(places)) for market in named]
+    return list(places), np.array(market, dtype=np.int64)
+
+
+def _intervals(markets: list[Market], market: np.ndarray, ids: np.ndarray) -> Intervals:
+    """Ids, by market and ascending in each, as intervals."""
     if not len(ids):
-        return pl.DataFrame(schema=LEDGER_SCHEMA)
-    starts = np.flatnonzero(np.concatenate([[True], (np.diff(market) != 0) | (np.diff(ids) > 1)]))
-    ends = np.concatenate([starts[1:], [len(ids)]]) - 1
-    runs = pl.DataFrame({"code": market[starts], "first_id": ids[starts], "last_id": ids[ends]})
-    return runs.join(markets, on="code").select(LEDGER_SCHEMA.names())
-
-
-def _numbered(trades: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
-    """The markets of trades, numbered, with their least and most ids; and the number of each trade's market."""
-    markets = trades.group_by(_MARKET).agg(least=pl.col("trade_id").min(), most=pl.col("trade_id").max())
-    markets = markets.with_row_index("code").with_columns(pl.col("code").cast(pl.Int64))
-    market = trades.select(_MARKET).join(markets, on=_MARKET, how="left", maintain_order="left")["code"]
-    return markets, market.to_numpy()
+        return Intervals()
+    # Compared by difference, so that an id at the top of the range does not overflow.
+    starts_anew = np.flatnonzero((market[1:] != market[:-1]) | (ids[1:] - ids[:-1] != 1)) + 1
+    begins = np.concatenate([[0], starts_anew])
+    ends = np.concatenate([starts_anew, [len(ids)]]) - 1
+    return Intervals(markets, market[begins].tolist(), ids[begins].tolist(), ids[ends].tolist())
 
 
 def coalesce(frame: pl.DataFrame) -> pl.DataFrame:

@@ -72,13 +72,30 @@ class View:
         return [*self.keys, "window_start"]
 
     @cached_property
+    def state_schema(self) -> pl.Schema:
+        """Columns that hold the states of the aggregates."""
+        return pl.Schema({name: t for own, a in self.aggregates.items() for name, t in a.state(own).items()})
+
+    @cached_property
     def partial_schema(self) -> pl.Schema:
         """Columns of a partial: the group, the state of each aggregate, and how often the group was revised."""
-        schema: dict[str, pl.DataType] = dict.fromkeys(self.keys, pl.String())
-        schema["window_start"] = pl.Datetime("us", "UTC")
-        for name, aggregate in self.aggregates.items():
-            schema |= aggregate.state(name)
-        return pl.Schema(schema | {"revisions": pl.Int64()})
+        labels = dict.fromkeys(self.keys, pl.String())
+        start, revisions = {"window_start": pl.Datetime("us", "UTC")}, {"revisions": pl.Int64()}
+        return pl.Schema({**labels, **start, **self.state_schema, **revisions})
+
+    def prepared_name(self, state: str) -> str:
+        """What a state is called among those of other views."""
+        return f"{self.name}.{state}"
+
+    @cached_property
+    def prepared_states(self) -> list[pl.Expr]:
+        """Expressions over the trades of one group, in event order, that make the states, by their prepared names."""
+        states = [state for name, aggregate in self.aggregates.items() for state in aggregate.prepare(name)]
+        types = self.state_schema.items()
+        return [
+            state.cast(dtype).alias(self.prepared_name(name))
+            for state, (name, dtype) in zip(states, types, strict=True)
+        ]
 
     @cached_property
     def merged_states(self) -> list[pl.Expr]:

@@ -44,7 +44,7 @@ def base_at(log: MemoryLog, cut: Positions) -> Base:
     """A base as a publication at that cut would give it."""
     below = log.up_to(cut).open_reader({}).poll(0, 2**62)
     told_apart = Ledger().sort_out(decode(below, SHIPPED_SOURCES, SOURCE).trades)
-    return Base(1, cut, Ledger().with_ids(told_apart.added))
+    return Base(1, cut, Ledger(told_apart.added.frame))
 
 
 def check_same(warm: BaseFold, cold: BaseFold) -> None:
