@@ -11,9 +11,12 @@ import polars as pl
 
 from serving.query import Query, rfc3339
 from serving.seam import Pair
+from serving.speed_side import SpeedSide
 from twofold.errors import UnknownName
 from twofold.fold import checked, coarsen, finished, merging
 from twofold.watermark import watermarks_us
+
+_SHOWN_NAMES = 50
 
 PROVISIONAL, CLOSED, REVISED = "provisional", "closed", "revised"
 
@@ -60,35 +63,42 @@ def answer(query: Query, pair: Pair) -> Answer:
         ArithmeticOverflow: a sum left the range of its type.
     """
     view = query.view
-    batch = pair.batch.partials[view.name]
-    live = pair.speed.partials(view.name) if pair.speed else batch.clear()
-    both = pl.concat(
-        [side.lazy().with_columns(live=pl.lit(is_live)) for side, is_live in ((batch, False), (live, True))]
-    )
-    chosen = coarsen(both, query.interval_us).filter(_conditions(query))
-    merged = merging(view, chosen, pl.col("live").any()).sort(view.group)
-    if query.last is not None:
+    both = [_published(query, pair).lazy().with_columns(live=pl.lit(value=False))]
+    if pair.speed:
+        both.append(_provisional(query, pair.speed).with_columns(live=pl.lit(value=True)))
+    query_of_both = merging(view, coarsen(pl.concat(both), query.interval_us), pl.col("live").any())
+    # Sorted afterwards: as a part of the query, a sort of few rows takes longer than the rest of it.
+    merged = checked(view, query_of_both.collect()).sort(view.group)
+    if query.last is not None and merged.height > query.last:
         merged = merged.group_by(view.keys, maintain_order=True).tail(query.last)
-    rows = _labelled(query, pair, finished(view, checked(view, merged.collect())))
+    rows = _labelled(query, pair, finished(view, merged))
     if rows.is_empty():
-        _check_known(query, [batch, live])
+        _check_known(query, pair)
     columns = [*view.keys, "window_start", "window_end", *view.columns, "finality", "revisions"]
     return Answer(query, pair, rows[columns])
 
 
-def _conditions(query: Query) -> list[pl.Expr]:
-    """What the question is about, by keys and by the starts of coarse windows."""
-    conditions = [pl.lit(value=True)]
-    if query.venue is not None:
-        conditions.append(pl.col("venue") == query.venue)
-    if query.symbol is not None:
-        conditions.append(pl.col("symbol") == query.symbol)
-    start_us = pl.col("window_start").dt.epoch("us")
-    if query.start_us is not None:
-        conditions.append(start_us >= query.start_us)
-    if query.end_us is not None:
-        conditions.append(start_us < query.end_us)
-    return conditions
+def _published(query: Query, pair: Pair) -> pl.DataFrame:
+    """The batch side's partials that the question is about."""
+    newest = None
+    if query.last is not None and set(query.view.keys) == {"venue", "symbol"}:
+        # Then a window is one row, and what stands before so many of the newest is in none of the windows asked for.
+        newest = query.last * (query.interval_us // query.view.window_us)
+    start_us, end_us = query.aligned_us(query.start_us), query.aligned_us(query.end_us)
+    return pair.batch.partials[query.view.name].about(query.venue, query.symbol, start_us, end_us, newest)
+
+
+def _provisional(query: Query, speed: SpeedSide) -> pl.LazyFrame:
+    """The speed side's partials that the question is about."""
+    start_us, end_us = query.aligned_us(query.start_us), query.aligned_us(query.end_us)
+    window_us = pl.col("window_start").to_physical()
+    conditions = [
+        *([pl.col("venue") == query.venue] if query.venue is not None else []),
+        *([pl.col("symbol") == query.symbol] if query.symbol is not None else []),
+        *([window_us >= start_us] if start_us is not None else []),
+        *([window_us < end_us] if end_us is not None else []),
+    ]
+    return speed.partials(query.view.name).lazy().filter(*conditions)
 
 
 def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
@@ -107,12 +117,14 @@ def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
     return merged.hstack([ends, pl.Series("finality", finality, dtype=pl.String)])
 
 
-def _check_known(query: Query, frames: list[pl.DataFrame]) -> None:
-    for kind, name in (("venue", query.venue), ("symbol", query.symbol)):
-        if name is not None:
-            known = pl.concat([frame.select(kind) for frame in frames])[kind].unique().sort()
-            if name not in known:
-                raise UnknownName(kind, name, known.head(50))
+def _check_known(query: Query, pair: Pair) -> None:
+    markets = set(pair.batch.partials[query.view.name].markets)
+    if pair.speed:
+        markets |= set(pair.speed.partials(query.view.name).select("venue", "symbol").unique().rows())
+    for place, (kind, name) in enumerate((("venue", query.venue), ("symbol", query.symbol))):
+        known = sorted({market[place] for market in markets})
+        if name is not None and name not in known:
+            raise UnknownName(kind, name, known[:_SHOWN_NAMES])
 
 
 def _newest_event(pair: Pair) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from twofold.fold import empty_partials, merge
+from serving.sorted_partials import SortedPartials
 from twofold.lake import Lake
 from twofold.publication import GENESIS, Publication
 from twofold.tables import view_table
@@ -16,10 +16,10 @@ from twofold.view import View
 
 @dataclass(frozen=True)
 class BatchSide:
-    """Partials at one publication, merged to one row per group, and the files that they were read from."""
+    """Partials at one publication, and the files that they were read from."""
 
     publication: Publication = GENESIS
-    partials: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    partials: Mapping[str, SortedPartials] = field(default_factory=dict)
     files: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
@@ -31,16 +31,18 @@ def load_batch_side(
     Raises:
         LakeUnreachable: a table cannot be read.
     """
-    partials: dict[str, pl.DataFrame] = {}
+    partials: dict[str, SortedPartials] = {}
     files: dict[str, frozenset[str]] = {}
     for name, view in views.items():
         table = view_table(view).name
         version = publication.tables.get(table)
         files[name] = frozenset() if version is None else frozenset(lake.files(table, version))
-        known, kept = frozenset[str](), empty_partials(view)
+        known, kept = frozenset[str](), SortedPartials.of(view)
         if before is not None and before.files[name] <= files[name]:
             known, kept = before.files[name], before.partials[name]
         added = sorted(files[name] - known)
-        more = [lake.read_files(table, added, view.partial_schema.names())] if added else []
-        partials[name] = merge(view, pl.concat([kept, *more])) if more else kept
+        if added:
+            more = lake.read_files(table, added, view.partial_schema.names())
+            kept = SortedPartials.of(view, pl.concat([kept.frame, more]))
+        partials[name] = kept
     return BatchSide(publication, partials, files)

@@ -34,6 +34,10 @@ class Query:
     last: int | None = None
     base: BaseChoice = "live"
 
+    def aligned_us(self, time_us: int | None) -> int | None:
+        """The first start of a window of the interval that is not before a time."""
+        return None if time_us is None else -(-time_us // self.interval_us) * self.interval_us
+
     def canonical(self) -> dict[str, str | int]:
         """The question as names and values; equal questions give equal ones."""
         parts: dict[str, str | int | None] = {

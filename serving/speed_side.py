@@ -16,8 +16,8 @@ from twofold.fold import merge
 from twofold.speed_state import CHANGES, BaseGoneNotice, ChangesRequest, SpeedHeader, unpack
 from twofold.view import View
 
-FRAMES = 32
-"""Frames of changes at which a mirror merges them into one."""
+FRAMES = 8
+"""Frames of changes that a mirror keeps as they came; at more it merges the newest of them."""
 
 _CALL_TIMEOUT_S = 5.0
 
@@ -82,7 +82,13 @@ class SpeedClient:
             return frames
         if len(frames) < FRAMES:
             return (*frames, change)
-        return (merge(self._views[name], pl.concat([*frames, change])),)
+        # An older frame is merged with the newer ones once these have come to its size, so that a row is merged a few
+        # times, however long the base is and however many rows there are.
+        kept, rows = len(frames), change.height
+        while kept and (kept > FRAMES // 2 or frames[kept - 1].height <= rows):
+            kept -= 1
+            rows += frames[kept].height
+        return (*frames[:kept], merge(self._views[name], pl.concat([*frames[kept:], change])))
 
     def _call(self, request: ChangesRequest) -> list[bytes]:
         try:

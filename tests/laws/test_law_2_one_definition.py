@@ -144,6 +144,6 @@ def test_both_layers_make_the_same_partials_to_the_bit(sent: list[Sending], most
     for name, view in VIEWS.items():
         live = merge(view, pl.concat(speed.frames[name]))
         assert_frame_equal(
-            in_order(view, finished(view, batch.partials[name])).drop("revisions"),
+            in_order(view, finished(view, batch.partials[name].frame)).drop("revisions"),
             in_order(view, finished(view, live)).drop("revisions"),
         )

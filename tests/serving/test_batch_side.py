@@ -23,7 +23,7 @@ def load(market: SmallMarket, publication: Publication, before: BatchSide | None
 
 def assert_same(one: BatchSide, other: BatchSide) -> None:
     for name, view in VIEWS.items():
-        assert_frame_equal(one.partials[name].sort(view.group), other.partials[name].sort(view.group))
+        assert_frame_equal(one.partials[name].frame.sort(view.group), other.partials[name].frame.sort(view.group))
 
 
 def data_files(market: SmallMarket, view: str) -> set[Path]:
@@ -33,15 +33,15 @@ def data_files(market: SmallMarket, view: str) -> set[Path]:
 def test_before_the_first_publication_there_is_nothing(market: SmallMarket) -> None:
     side = load(market, GENESIS)
     for name, view in VIEWS.items():
-        assert side.partials[name].schema == view.partial_schema
-        assert side.partials[name].is_empty()
+        assert side.partials[name].frame.schema == view.partial_schema
+        assert side.partials[name].frame.is_empty()
 
 
 def test_partials_come_merged_to_one_row_per_group(market: SmallMarket) -> None:
     for clock in ("10:00:10", "10:00:20", "10:01:00"):
         market.trade(clock)
         publication = market.cycle()
-    trades = load(market, publication).partials["bars"].sort("window_start")["trades"]
+    trades = load(market, publication).partials["bars"].frame.sort("window_start")["trades"]
     assert trades.to_list() == [2, 1]
 
 
@@ -52,7 +52,7 @@ def test_only_what_a_publication_added_is_read(market: SmallMarket) -> None:
         file.unlink()
     market.trade("10:00:20")
     after = load(market, market.cycle(), before)
-    assert after.partials["bars"]["trades"].to_list() == [2]
+    assert after.partials["bars"].frame["trades"].to_list() == [2]
 
 
 def test_a_publication_that_brought_nothing_keeps_what_was_read(market: SmallMarket) -> None:
@@ -74,7 +74,7 @@ def test_step_by_step_or_at_once_makes_no_difference_when_files_are_compacted(ma
     side = load(market, publication, side)
     assert len(side.files["bars"]) < FILES_PER_DAY
     assert_same(side, load(market, publication))
-    assert side.partials["bars"].select(pl.col("trades").sum()).item() == FILES_PER_DAY + 3
+    assert side.partials["bars"].frame.select(pl.col("trades").sum()).item() == FILES_PER_DAY + 3
 
 
 def test_a_file_that_is_gone_makes_the_lake_unreachable(market: SmallMarket) -> None:
