@@ -55,6 +55,11 @@ class Answer:
         return [{name: _json(value) for name, value in row.items()} for row in self.rows.iter_rows(named=True)]
 
 
+def material(query: Query, pair: Pair) -> int:
+    """How many partials there are to look at for an answer."""
+    return _published(query, pair).height + (pair.speed.count(query.view.name) if pair.speed else 0)
+
+
 def answer(query: Query, pair: Pair) -> Answer:
     """Merge, finish and label.
 

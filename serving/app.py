@@ -10,15 +10,20 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, FastAPI, Query, Response
+from fastapi.concurrency import run_in_threadpool
 
-from serving.answer import answer
+from serving.answer import answer, material
 from serving.parameters import refuse_unknown
 from serving.problem import answer_errors_as_problems, problem
 from serving.query import BaseChoice, parse_query
-from serving.seam import Seam
+from serving.query import Query as ViewQuery
+from serving.seam import Pair, Seam
 from twofold.account import Account, add_accounts
 from twofold.errors import UnknownName
 from twofold.view import View
+
+AT_ONCE_ROWS = 2_000
+"""Partials of which an answer is made at once, in some milliseconds; with more, it is made beside the others."""
 
 
 def make_app(seam: Seam, views: Mapping[str, View]) -> FastAPI:
@@ -49,7 +54,7 @@ def _add_views(app: FastAPI, seam: Seam, views: Mapping[str, View]) -> None:
         return _json([_described(view) for view in views.values()])
 
     @app.get("/v1/views/{view}", summary="Rows of a view, batch and live merged")
-    def read_view(
+    async def read_view(
         view: str,
         venue: Annotated[str | None, Query(description="Only this venue.")] = None,
         symbol: Annotated[str | None, Query(description="Only this symbol.")] = None,
@@ -64,9 +69,22 @@ def _add_views(app: FastAPI, seam: Seam, views: Mapping[str, View]) -> None:
         query = parse_query(
             views[view], venue=venue, symbol=symbol, interval=interval, start=start, end=end, last=last, base=base
         )
-        found = answer(query, seam.pair(base))
-        body = {"view": view, "rows": found.json_rows(), "receipt": found.receipt(), "freshness": found.freshness()}
-        return _json(body)
+        pair = seam.pair(base)
+        if material(query, pair) <= AT_ONCE_ROWS:
+            return _answered(query, pair)
+        return await run_in_threadpool(_answered, query, pair)
+
+
+def _answered(query: ViewQuery, pair: Pair) -> Response:
+    found = answer(query, pair)
+    return _json(
+        {
+            "view": query.view.name,
+            "rows": found.json_rows(),
+            "receipt": found.receipt(),
+            "freshness": found.freshness(),
+        }
+    )
 
 
 def _add_lanes(app: FastAPI, seam: Seam) -> None:

@@ -10,8 +10,10 @@ from fastapi.routing import APIRoute
 from twofold.errors import QueryError
 
 
-def refuse_unknown(request: Request) -> None:
+async def refuse_unknown(request: Request) -> None:
     """Refuse parameters that would be passed over in silence. A dependency of every route.
+
+    It waits for nothing, and is a coroutine so that it is not handed to a thread and back.
 
     Raises:
         QueryError: one is not known here, or stands there more than once.

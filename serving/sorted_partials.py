@@ -52,7 +52,9 @@ class SortedPartials:
         """
         if all(limit is None for limit in (venue, symbol, start_us, end_us, newest)):
             return self.frame
-        parts = [_within(self.frame.slice(*span), start_us, end_us) for span in self._spans(venue, symbol)]
+        parts = [self.frame.slice(*span) for span in self._spans(venue, symbol)]
+        if start_us is not None or end_us is not None:
+            parts = [_within(part, start_us, end_us) for part in parts]
         if newest is not None:
             parts = [part.tail(newest) for part in parts]
         return pl.concat(parts) if parts else self.frame.clear()

@@ -35,6 +35,10 @@ class SpeedSide:
         """All partials of a view; several of one group are normal."""
         return pl.concat(self.frames[view])
 
+    def count(self, view: str) -> int:
+        """How many partials of a view there are."""
+        return sum(frame.height for frame in self.frames[view])
+
     @property
     def lag_records(self) -> int:
         """Records that were in the log, when the worker last looked, and are not in these positions."""

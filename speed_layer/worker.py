@@ -21,7 +21,7 @@ from twofold.source import Source
 from twofold.speed_state import ChangesRequest, SpeedHeader, pack
 from twofold.view import View
 
-GRACE_S = 5.0
+GRACE_S = 2.0
 """Seconds for which an old base is kept once its successor can answer, so that every reader can move over."""
 
 RETRY_S = 1.0

@@ -7,7 +7,6 @@ The parts of `twofold up` are started, trades are produced and bars are asked fo
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import platform
@@ -20,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 from asking import Answer, ask
 from load import PROBE_EVERY, PROBE_SOURCE, SYMBOLS, Load, probe_symbols
+from producing import TICK_S
 from rich.console import Console
 from rich.table import Table
 from system import NotReady, System, running_system
@@ -29,7 +29,6 @@ from twofold.source import SHIPPED_SOURCES, Source
 from twofold.sources.market import Market
 from twofold.sources.message import Message
 from twofold.sources.writer import TradeWriter, wait_for_topic
-from twofold.supervision.local_parts import serving_url
 
 HERE = Path(__file__).parent
 PARTITIONS = 4
@@ -89,8 +88,8 @@ def measure(system: System, rate: int, seconds: int, late_file: Path) -> int:
     print(f"Producing {rate:,} trades/s for {WARM_UP_S} s to warm up, then {seconds} s that count …", flush=True)
     before_s = system.cpu_s() | {"asking": time.process_time()}
     with subprocess.Popen(command) as producer:
-        url = f"{serving_url(settings)}/v1/views/bars"
-        answers = asyncio.run(ask(url, {"venue": "probe"}, start_s, start_s + length_s + DRAIN_S, ASK_EVERY_S))
+        place = "/v1/views/bars?venue=probe"
+        answers = ask(settings.serving_address, place, start_s, start_s + length_s + DRAIN_S, ASK_EVERY_S)
     after_s = system.cpu_s() | {"asking": time.process_time()}
     used_s = {name: after_s[name] - before_s.get(name, 0.0) for name in after_s}
     due_s = Load(rate, length_s, symbols).probes_due_s()
@@ -140,7 +139,7 @@ Settings:
 {PARTITIONS} partitions
   requests: GET /v1/views/bars?venue=probe every {ASK_EVERY_S * 1000:.0f} ms, open loop; waiting for the next one counts
   system: the parts of `twofold up`, Prefect among them; a batch cycle every {CYCLE_EVERY_S} s, niced as there
-  producer: acks=all, linger 5 ms""")
+  producer: librdkafka, acks=all, linger 5 ms, handing over what is due every {TICK_S * 1000:.0f} ms""")
 
 
 if __name__ == "__main__":

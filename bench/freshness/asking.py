@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection
 from typing import Any
 
-import httpx
+import orjson
 
 _TIMEOUT_S = 10.0
 _AT_ONCE = 8
 """Requests on their way at most; the ones beyond wait, and their waiting counts."""
+
+
+class Unanswered(Exception):
+    """A request was answered with something else than rows."""
 
 
 @dataclass(frozen=True)
@@ -27,30 +34,40 @@ class Answer:
     sequence: int
 
 
-async def ask(url: str, parameters: dict[str, str], start_s: float, end_s: float, every_s: float) -> list[Answer]:
-    """Ask every `every_s` seconds from `start_s` to `end_s`; return the answers in the order of the requests.
+def ask(address: str, place: str, start_s: float, end_s: float, every_s: float) -> list[Answer]:
+    """Ask for `place` at `address` (host:port) every `every_s` seconds from `start_s` to `end_s`.
+
+    Returns:
+        The answers in the order of the requests.
 
     Raises:
-        httpx.HTTPError: a request failed.
+        OSError: serving could not be reached.
+        Unanswered: a request failed.
     """
-    turns = asyncio.Semaphore(_AT_ONCE)
-    async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client, asyncio.TaskGroup() as group:
-        tasks = []
+    kept = threading.local()
+
+    def ask_once(due_s: float) -> Answer:
+        if not hasattr(kept, "connection"):
+            kept.connection = HTTPConnection(address, timeout=_TIMEOUT_S)
+        kept.connection.request("GET", place)
+        response = kept.connection.getresponse()
+        raw = response.read()
+        received_s = time.monotonic()
+        if response.status != HTTPStatus.OK:
+            raise Unanswered(f"{place} was answered with {response.status}: {raw.decode()}")
+        return _read(raw, due_s, received_s)
+
+    with ThreadPoolExecutor(_AT_ONCE) as askers:
+        asked = []
         for number in range(round((end_s - start_s) / every_s)):
             due_s = start_s + number * every_s
-            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-            tasks.append(group.create_task(_ask_once(client, turns, url, parameters, due_s)))
-    return [task.result() for task in tasks]
+            time.sleep(max(0.0, due_s - time.monotonic()))
+            asked.append(askers.submit(ask_once, due_s))
+        return [answer.result() for answer in asked]
 
 
-async def _ask_once(
-    client: httpx.AsyncClient, turns: asyncio.Semaphore, url: str, parameters: dict[str, str], due_s: float
-) -> Answer:
-    async with turns:
-        response = await client.get(url, params=parameters)
-    received_s = time.monotonic()
-    response.raise_for_status()
-    body: dict[str, Any] = response.json()
+def _read(raw: bytes, due_s: float, received_s: float) -> Answer:
+    body: dict[str, Any] = orjson.loads(raw)
     trades: dict[str, int] = {}
     for row in body["rows"]:
         trades[row["symbol"]] = trades.get(row["symbol"], 0) + row["trades"]

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,13 +107,15 @@ def until_none(processes: set[psutil.Process], seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
-def test_a_part_runs_under_its_niceness(watch: Callable[..., Watched]) -> None:
-    statuses = watch(Part("quiet", SLEEPS, niceness=7, steady_after_s=1)).until(
-        lambda now: now["quiet"].state == "running"
-    )
-    process = psutil.Process(statuses["quiet"].pid)
-    assert process.nice() == psutil.Process().nice() + 7
-    assert process.cmdline()[1:] == list(SLEEPS[1:])
+def test_a_part_that_stands_back_takes_the_time_that_others_leave(watch: Callable[..., Watched]) -> None:
+    parts = Part("quiet", SLEEPS, stands_back=True, steady_after_s=1), Part("quick", SLEEPS, steady_after_s=1)
+    statuses = watch(*parts).until(lambda now: all(now[part.name].state == "running" for part in parts))
+    quiet, quick = (psutil.Process(statuses[part.name].pid) for part in parts)
+    if shutil.which("chrt"):
+        assert [os.sched_getscheduler(process.pid) for process in (quiet, quick)] == [os.SCHED_IDLE, os.SCHED_OTHER]
+    else:
+        assert quiet.nice() > quick.nice()
+    assert quiet.cmdline()[1:] == list(SLEEPS[1:])
 
 
 def test_a_killed_part_is_started_again_and_said_so(watch: Callable[..., Watched]) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from twofold.settings import load_settings
+from twofold.threads import answer_quickly
 
 
 def serve() -> None:
     """Run the serving API over HTTP; its documentation is at /docs."""
-    # Answers are small: handing one to a second thread takes longer than making it. Polars reads this when imported.
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    answer_quickly()
     import uvicorn
 
     from serving.app import make_app

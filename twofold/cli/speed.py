@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 
 from twofold.settings import load_settings
+from twofold.threads import answer_quickly
 
 
 def speed() -> None:
     """Run the speed worker: fold live trades on top of what is published, and offer them to serving."""
-    # Frames are small here: more threads cost CPU and gain nothing. Polars reads this when it is first imported.
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    answer_quickly()
     from speed_layer.flight import SpeedServer
     from speed_layer.worker import SpeedWorker
     from twofold.event_log.opening import log_opener

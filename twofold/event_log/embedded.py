@@ -148,6 +148,8 @@ class EmbeddedKafka:
             str(JAVA),
             "-Xmx512m",
             "-XX:+UseSerialGC",
+            # Compiling hot code once more costs more than it saves in its first minutes, which are most of its life.
+            "-XX:TieredStopAtLevel=1",
             "-XX:+ExitOnOutOfMemoryError",
             f"-Dlog4j2.configurationFile={self._files.logging}",
             "-cp",

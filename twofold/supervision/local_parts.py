@@ -12,9 +12,6 @@ from twofold.port import listens, obstacle
 from twofold.settings import Settings
 from twofold.supervision.part import Part
 
-_BATCH_NICENESS = 10
-"""The batch side stands back, so that the live side stays quick when the machine is busy."""
-
 _LOOPBACK = "127.0.0.1"
 _PROBE_TIMEOUT_S = 1.0
 
@@ -37,14 +34,14 @@ def local_parts(settings: Settings, source: Sequence[str]) -> list[Part]:
         "prefect",
         (sys.executable, "-m", "prefect", "server", "start", "--host", _LOOPBACK, "--port", str(settings.prefect_port)),
         is_ready=lambda: _answers(f"{prefect_address(settings)}/api/health"),
-        niceness=_BATCH_NICENESS,
+        stands_back=True,
     )
     return [
         *([kafka] if settings.embedded_kafka else []),
         prefect,
         Part("serving", _twofold("serve"), needs=log, is_ready=lambda: _answers(f"{serving_url(settings)}/healthz")),
         Part("speed", _twofold("speed"), needs=log, is_ready=lambda: listens(*_split(settings.speed_address))),
-        Part("deployments", _twofold("deployments"), needs=(*log, prefect.name), niceness=_BATCH_NICENESS),
+        Part("deployments", _twofold("deployments"), needs=(*log, prefect.name), stands_back=True),
         Part("source", _twofold(*source), needs=log, endless=False),
     ]
 

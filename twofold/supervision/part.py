@@ -17,7 +17,7 @@ class Part:
         is_ready: tells whether others can use it; None: as soon as it is steady.
         endless: an end is a failure; otherwise an end with exit code 0 is the end of its work.
         steady_after_s: seconds after which it is started again at once when it ends, and not after a growing pause.
-        niceness: how much it stands back for others, as `nice -n` takes it.
+        stands_back: it takes what processor time the others leave.
         stop_within_s: seconds from asking it to stop to killing it.
     """
 
@@ -27,5 +27,5 @@ class Part:
     is_ready: Callable[[], bool] | None = None
     endless: bool = True
     steady_after_s: int = 5
-    niceness: int = 0
+    stands_back: bool = False
     stop_within_s: int = 10
