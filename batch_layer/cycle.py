@@ -40,7 +40,12 @@ class Folded:
 
 
 class BatchCycle:
-    """One cycle from the newest publication to the next. Make a new one for each."""
+    """One cycle from the newest publication to the next. Make a new one for each.
+
+    A parent that another decoder made is gone on from: what that decoder made trades, repeats and dead letters of stays
+    so, this decoder takes the records from the cut on, and its hash is published with them. Speed workers hold to the
+    published hash, so that both sides change decoders at that one commit.
+    """
 
     def __init__(
         self,
@@ -77,6 +82,13 @@ class BatchCycle:
             writer.append(records_frame(intake.batches))
         self._raw_version = writer.version
         return intake
+
+    def has_news(self, intake: Intake) -> bool:
+        """Whether there is something to publish: records, lost ones, or a decoder that is not the parent's.
+
+        The last is news by itself: with a quiet log a speed worker of this decoder would find no base of it.
+        """
+        return bool(intake.records or intake.lost) or not self.parent.made_by(DECODER_HASH)
 
     def fold(self, intake: Intake) -> Folded:
         """Decode, tell first occurrences from repeats, and fold every view.

@@ -101,7 +101,7 @@ def _unsearched(argument: R) -> R:
 
 def _run(cycle: BatchCycle, max_records: int) -> State[object]:
     intake = ingest(cycle, max_records)
-    if not intake.records and not intake.lost:
+    if not cycle.has_news(intake):
         return Completed(name="Nothing new", message=f"The log ends at the cut of publication {cycle.parent.sequence}.")
     folded = fold(cycle, _unsearched(intake))
     publication = publish(cycle, _unsearched(intake), folded)

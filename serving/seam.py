@@ -127,7 +127,7 @@ class Seam:
             if current is None or current.batch.publication.sequence != newest.publication.sequence:
                 self._try_to_move(newest, current)
             else:
-                self._follow(current)
+                self._follow(newest, current)
         except SpeedAway:
             self.mode = "away"
             self._move_to_batch_alone(newest, current)
@@ -143,18 +143,19 @@ class Seam:
             self.current = Pair(newest, speed)
             self.mode = speed.header.state
         elif current is not None and current.speed is not None:
-            self._follow(current)
+            self._follow(newest, current)
         else:
             self.mode = "catching_up"
             self._move_to_batch_alone(newest, current)
             self._stopping.wait(_LOOK_S / 10)
 
-    def _follow(self, current: Pair) -> None:
+    def _follow(self, newest: BatchSide, current: Pair) -> None:
         sequence = current.batch.publication.sequence
         try:
             speed = self._speed.follow(sequence, current.speed, _WAIT_MS)
         except BaseGone:
             self.mode = "catching_up"
+            self._move_to_batch_alone(newest, current)
             self._stopping.wait(_LOOK_S / 10)
             return
         if speed.header.state != "catching_up" and at_least(speed.header.positions, current.positions):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from twofold.decoding import DECODER_HASH
 from twofold.lake import Lake
 from twofold.lane import Positions
 from twofold.ledger import LEDGER_SCHEMA, Ledger
@@ -24,8 +25,10 @@ def load_base(lake: Lake, publication: Publication) -> Base:
     """The base that a publication gives.
 
     Raises:
+        DecoderDiffers: another decoder made the publication, so that the two sides would not agree on what is a trade.
         LakeUnreachable: the ledger cannot be read.
     """
+    publication.check_decoder(DECODER_HASH)
     version = publication.tables.get(LEDGER.name)
     files = [] if version is None else lake.files(LEDGER.name, version)
     ledger = Ledger(lake.read_files(LEDGER.name, files, LEDGER_SCHEMA.names())) if files else Ledger()

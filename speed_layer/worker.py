@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from time import monotonic
 
 import psutil
@@ -13,7 +14,7 @@ from speed_layer.base import load_base
 from speed_layer.base_fold import BaseFold
 from speed_layer.reading import Reading
 from twofold.account import accounts_to_json
-from twofold.errors import BaseGone, LakeError
+from twofold.errors import BaseGone, DecoderDiffers, LakeError
 from twofold.lake import Lake
 from twofold.publication import Publications
 from twofold.records import OpenReader
@@ -30,6 +31,14 @@ RETRY_S = 1.0
 _LOOK_S = 0.25
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """The newest publication, which another decoder made, and since when there have been only such."""
+
+    sequence: int
+    since_s: float  # on the monotonic clock
 
 
 class SpeedWorker:
@@ -53,6 +62,7 @@ class SpeedWorker:
         self._memory_bytes = memory_bytes
         self._process = psutil.Process()
         self._readings: dict[int, Reading] = {}
+        self._refused: _Refused | None = None
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -73,7 +83,11 @@ class SpeedWorker:
         self._stopping.set()
 
     def look(self) -> None:
-        """Start a fold on the newest publication if there is news, replace a failed one, let old ones go."""
+        """Start a fold on the newest publication if there is news, replace a failed one, let old ones go.
+
+        A publication that another decoder made is refused, which the log says once for each. The bases before it are
+        held for the grace of any old base, and then let go: what has been published moves on without this worker.
+        """
         if self._drop_failed():
             self._stopping.wait(RETRY_S)
         self._drop_old()
@@ -85,9 +99,13 @@ class SpeedWorker:
             if publication.sequence in self._readings:
                 return
             base = load_base(self._lake, publication)
+        except DecoderDiffers as error:
+            self._refuse(publication.sequence, error)
+            return
         except LakeError as error:
             log.warning("%s", error)
             return
+        self._refused = None
         self._let_go(catching_up)
         fold = BaseFold(base, self._views, self._sources, self._default_source)
         predecessor = self._readings[max(self._readings)] if self._readings else None
@@ -140,6 +158,14 @@ class SpeedWorker:
         if newest_at_s is None or monotonic() - newest_at_s < GRACE_S:
             return
         self._let_go({sequence for sequence in self._readings if sequence < max(ready)})
+
+    def _refuse(self, sequence: int, error: DecoderDiffers) -> None:
+        before = self._refused
+        if before is None or before.sequence != sequence:
+            log.warning("Refused base %s. %s", sequence, error)
+        self._refused = _Refused(sequence, monotonic() if before is None else before.since_s)
+        if monotonic() - self._refused.since_s >= GRACE_S:
+            self._let_go(set(self._readings))
 
     def _let_go(self, sequences: set[int]) -> None:
         for sequence in sequences:

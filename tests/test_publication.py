@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import patch
@@ -11,7 +12,7 @@ from laws.commit_points import telling, watched
 
 from twofold import publication
 from twofold.account import Account
-from twofold.errors import LakeUnreachable, NoLake, Superseded, UnknownName
+from twofold.errors import DecoderDiffers, LakeUnreachable, NoLake, Superseded, UnknownName
 from twofold.lake import Lake
 from twofold.publication import GENESIS, PUBLICATIONS, Publication, Publications, found_lake, publish
 
@@ -36,6 +37,14 @@ def lake(tmp_path: Path) -> Lake:
     lake = Lake(str(tmp_path / "lake"))
     found_lake(lake)
     return lake
+
+
+def test_it_says_whether_a_decoder_made_it_and_before_the_first_any_did() -> None:
+    made = replace(GENESIS, sequence=1, decoder_hash="one")
+    assert [made.made_by("one"), made.made_by("two"), GENESIS.made_by("two")] == [True, False, True]
+    GENESIS.check_decoder("two")
+    with pytest.raises(DecoderDiffers, match="Publication 1 was made by decoder one, and this process has decoder two"):
+        made.check_decoder("two")
 
 
 def test_before_the_first_publication_nothing_has_been_taken_in(lake: Lake) -> None:

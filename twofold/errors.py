@@ -17,6 +17,7 @@
     ├── LakeError
     │   ├── LakeUnreachable      the lake cannot be read
     │   ├── NoLake               there is no lake at the root yet
+    │   ├── DecoderDiffers       a publication was made by another decoder than the one at hand
     │   ├── TurnTaken            another batch cycle is at work
     │   └── Superseded           another writer committed first; nothing of this cycle is public
     ├── SpeedError
@@ -109,6 +110,10 @@ class LakeUnreachable(LakeError):
 
 class NoLake(LakeError):
     """There is no lake at the root yet: no batch side has started on it."""
+
+
+class DecoderDiffers(LakeError):
+    """A publication was made by another decoder than the one at hand: the two may make different trades of a record."""
 
 
 class TurnTaken(LakeError):

@@ -14,7 +14,7 @@ from deltalake.exceptions import DeltaError
 
 from twofold.account import Account, accounts_from_json, accounts_to_json
 from twofold.clock import EPOCH
-from twofold.errors import NoLake, Superseded, UnknownName
+from twofold.errors import DecoderDiffers, NoLake, Superseded, UnknownName
 from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.lane import positions_from_json, positions_to_json
 
@@ -72,6 +72,23 @@ class Publication:
             "witnesses": _to_json(self.witnesses),
             "accounts": accounts_to_json(self.accounts),
         }
+
+    def made_by(self, decoder_hash: str) -> bool:
+        """Whether a decoder of that hash made it; `GENESIS` was made by none, which is any."""
+        return self.decoder_hash in {"", decoder_hash}
+
+    def check_decoder(self, decoder_hash: str) -> None:
+        """See that a decoder of that hash may go on from here.
+
+        Raises:
+            DecoderDiffers: another decoder made this publication.
+        """
+        if not self.made_by(decoder_hash):
+            raise DecoderDiffers(
+                f"Publication {self.sequence} was made by decoder {self.decoder_hash[:12]}, and this process has "
+                f"decoder {decoder_hash[:12]}. Run one version of Twofold in all parts: the first batch cycle of a "
+                "version publishes its decoder."
+            )
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Publication:

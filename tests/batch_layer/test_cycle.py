@@ -143,6 +143,33 @@ def test_a_trade_that_comes_again_in_a_later_cycle_is_a_duplicate(lake: Lake) ->
     assert sum(account.duplicates for account in second.accounts.values()) >= len(steady_trades(6))
 
 
+def test_a_cycle_goes_on_from_another_decoders_publication_and_publishes_its_own_hash(
+    lake: Lake, market: Market
+) -> None:
+    with patch.object(batch_cycle, "DECODER_HASH", "another decoder"):
+        first = run_cycle(lake, market.log)
+    market.send(steady_trades(6))
+    second = run_cycle(lake, market.log)
+    assert (first.decoder_hash, second.decoder_hash) == ("another decoder", DECODER_HASH)
+    check_tables(lake, second, market.oracle(), [first.cut, second.cut])
+
+
+def test_without_records_only_a_change_of_the_decoder_is_news(lake: Lake, market: Market) -> None:
+    with patch.object(batch_cycle, "DECODER_HASH", "another decoder"):
+        run_cycle(lake, market.log)
+    changed = new_cycle(lake, market.log)
+    intake = changed.ingest(1_000)
+    assert (intake.records, changed.has_news(intake)) == (0, True)
+    changed.publish(intake, changed.fold(intake))
+    quiet = new_cycle(lake, market.log)
+    assert not quiet.has_news(quiet.ingest(1_000))
+
+
+def test_before_the_first_publication_an_empty_log_is_no_news(lake: Lake) -> None:
+    cycle = new_cycle(lake, Market().log)
+    assert not cycle.has_news(cycle.ingest(1_000))
+
+
 def test_a_report_says_by_lane_what_the_cycle_did(lake: Lake, market: Market) -> None:
     run_cycle(lake, market.log, max_records=6)
     cycle = new_cycle(lake, market.log)

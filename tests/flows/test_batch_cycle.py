@@ -132,6 +132,17 @@ def test_a_cycle_without_news_says_so_and_publishes_nothing(topic: Topic, lake: 
     assert topic.name
 
 
+def test_a_cycle_of_another_decoder_is_published_without_any_record(
+    kafka: str, topic: Topic, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(kafka, topic, {0: [trade_value("10:00:00", 1)]})
+    run()
+    monkeypatch.setattr("batch_layer.cycle.DECODER_HASH", "another decoder")
+    assert run().message == "Publication 2: 0 records taken in."
+    assert Publications(lake).newest().decoder_hash == "another decoder"
+    assert run().name == "Nothing new"
+
+
 def test_a_cycle_takes_in_about_as_many_records_as_it_is_told(kafka: str, topic: Topic, lake: Lake) -> None:
     for number in range(4):
         send(kafka, topic, {0: [trade_value("10:00:00", number)]})  # each a record batch of its own

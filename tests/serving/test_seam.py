@@ -240,6 +240,30 @@ def test_a_worker_that_starts_on_a_newer_base_than_serving_has_is_met_there(mark
             assert last["receipt"]["sequence"] == 2
 
 
+def test_a_worker_of_another_decoder_is_left_for_the_batch_side_and_said_to_be_behind(
+    market: SmallMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("speed_layer.worker.GRACE_S", 0.5)
+    series = Series()
+    market.trade("10:00:00")
+    market.cycle()
+    with market.live_side() as address, served(market.lake, address) as api:
+        eventually(api.is_ready)
+        market.trade("10:00:01")
+        series.ask_until(api, lambda answer: trades(answer) == 2)
+        with monkeypatch.context() as newer_code:
+            newer_code.setattr("batch_layer.cycle.DECODER_HASH", "another decoder")
+            market.cycle()
+        alone = series.ask_until(api, lambda answer: answer["receipt"]["sequence"] == 2)
+        assert (alone["freshness"]["speed"], alone["freshness"]["lag_records"]) == ("catching_up", None)
+        assert positions(alone) == alone["receipt"]["cut"]
+        assert_is_problem(api.get("/readyz"), 503, "speed worker is catching up")
+        market.trade("10:00:02")
+        market.cycle()
+        back = series.ask_until(api, lambda answer: answer["freshness"]["speed"] == "live")
+        assert (back["receipt"]["sequence"], trades(back)) == (3, 3)
+
+
 def test_serving_that_is_started_again_takes_nothing_back(market: SmallMarket) -> None:
     series = Series()
     market.trade("10:00:00")

@@ -4,7 +4,8 @@ import pytest
 from small_market import LANES, SmallMarket
 
 from speed_layer.base import load_base
-from twofold.errors import LakeUnreachable
+from twofold.decoding import DECODER_HASH
+from twofold.errors import DecoderDiffers, LakeUnreachable
 from twofold.publication import GENESIS
 
 
@@ -39,4 +40,14 @@ def test_a_ledger_that_cannot_be_read_makes_the_lake_unreachable(tmp_path: Path)
     for file in Path(market.lake.root, "ledger").glob("*.parquet"):
         file.unlink()
     with pytest.raises(LakeUnreachable, match="'ledger'"):
+        load_base(market.lake, publication)
+
+
+def test_a_base_that_another_decoder_made_is_refused_and_both_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = SmallMarket(tmp_path)
+    monkeypatch.setattr("batch_layer.cycle.DECODER_HASH", "0ther" * 10)
+    publication = market.cycle()
+    with pytest.raises(DecoderDiffers, match=f"Publication 1 .*0ther.*{DECODER_HASH[:12]}.*one version of Twofold"):
         load_base(market.lake, publication)

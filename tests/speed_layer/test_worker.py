@@ -213,6 +213,40 @@ def test_a_ledger_that_cannot_be_read_is_tried_again(market: SmallMarket, worker
     caught_up(worker, market, 1)
 
 
+def test_a_publication_of_another_decoder_is_refused_and_the_old_base_answers_for_its_grace(
+    worker: SpeedWorker, market: SmallMarket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    market.trade("10:00:00")
+    caught_up(worker, market, 0)
+    with monkeypatch.context() as old_code:
+        old_code.setattr("batch_layer.cycle.DECODER_HASH", "another decoder")
+        market.cycle()
+    market.trade("10:00:01")
+    caught_up(worker, market, 0)
+    assert state(worker, 0)[0].held == [0]
+    refusals = [record.message for record in caplog.records if "Refused base 1" in record.message]
+    assert len(refusals) == 1
+    assert "made by decoder another" in refusals[0]
+    monkeypatch.setattr("speed_layer.worker.GRACE_S", 0.0)
+    worker.look()
+    with pytest.raises(BaseGone, match=r"it holds \[\]"):
+        state(worker, 0)
+
+
+def test_a_worker_that_refused_a_base_takes_the_next_one_of_its_own_decoder(
+    worker: SpeedWorker, market: SmallMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as old_code:
+        old_code.setattr("batch_layer.cycle.DECODER_HASH", "another decoder")
+        market.cycle()
+    worker.look()
+    with pytest.raises(BaseGone, match=r"it holds \[\]"):
+        state(worker, 1)
+    market.trade("10:00:00")
+    market.cycle()
+    assert caught_up(worker, market, 2).held == [2]
+
+
 def test_it_runs_until_it_is_stopped(market: SmallMarket) -> None:
     worker = market.worker()
     thread = threading.Thread(target=worker.run)

@@ -23,7 +23,7 @@ def cycle() -> None:
     with turn(lake):
         batch_cycle = BatchCycle(lake, log_opener(settings), VIEWS, settings.sources, settings.default_source)
         intake = batch_cycle.ingest(settings.cycle_max_records)
-        if not intake.records and not intake.lost:
+        if not batch_cycle.has_news(intake):
             typer.echo(f"Nothing new: the log ends at the cut of publication {batch_cycle.parent.sequence}.")
             return
         folded = batch_cycle.fold(intake)
