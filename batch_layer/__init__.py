@@ -1,1 +1,1 @@
-"""The batch layer: what a cycle does, from the event log to a publication."""
+"""The batch layer: what a cycle does, from the event log to a publication, and what can be done about dead letters."""

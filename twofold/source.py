@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 SOURCE_HEADER = "source"
 """The Kafka header that names the source of a record; without it the default source is meant."""
 
+FIRST_AT_HEADER = "first_at"
+"""The Kafka header of a record that is a dead letter sent again: its first coordinates, as `<lane>:<offset>`."""
+
 WireFormatName = Literal["canonical", "binance"]
 IdKind = Literal["contiguous", "unique"]
 
