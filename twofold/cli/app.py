@@ -7,6 +7,7 @@ import sys
 import typer
 
 from twofold.cli.cycle import cycle
+from twofold.cli.dead_letters import dead_letters
 from twofold.cli.deployments import deployments
 from twofold.cli.kafka import kafka
 from twofold.cli.query import query
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 for command in (up, query, kafka, replay, simulate, cycle, deployments, speed, serve):
     app.command()(command)
+app.add_typer(dead_letters)
 
 
 def main() -> None:
