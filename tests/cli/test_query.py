@@ -81,10 +81,18 @@ def test_what_the_answer_is_made_of_is_said_below() -> None:
     assert last == "publication 12 · newest trade 2024-08-08 23:55:59 · 3 records behind, heard 41 ms ago"
 
 
-def test_an_answer_without_the_speed_side_says_so(serving: type[Serving]) -> None:
-    away = ANSWER | {"freshness": {"newest_event": None, "lag_records": None, "age_ms": None, "speed": "away"}}
-    serving.body = json.dumps(away).encode()
-    assert "speed worker away: from batch alone" in CliRunner().invoke(app, ["query", "bars"]).output
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("away", " · speed worker away: from batch alone"),
+        ("catching_up", " · speed worker catching up: from batch alone"),
+        ("unused", " · from batch alone"),
+    ],
+)
+def test_an_answer_without_the_speed_side_says_so(serving: type[Serving], mode: str, said: str) -> None:
+    alone = ANSWER | {"freshness": {"newest_event": None, "lag_records": None, "age_ms": None, "speed": mode}}
+    serving.body = json.dumps(alone).encode()
+    assert said in CliRunner().invoke(app, ["query", "bars"]).output
 
 
 def test_the_newest_windows_are_asked_for_when_nothing_is_said(serving: type[Serving]) -> None:

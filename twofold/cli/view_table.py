@@ -36,9 +36,14 @@ def freshness_line(answer: Mapping[str, Any]) -> Text:
     parts = [
         f"publication {answer['receipt']['sequence']}",
         f"newest trade {_time(freshness['newest_event'])}",
-        "speed worker away: from batch alone" if lag is None else f"{lag} records behind, heard {age_ms} ms ago",
+        _from_batch_alone(freshness["speed"]) if lag is None else f"{lag} records behind, heard {age_ms} ms ago",
     ]
     return Text(" · ".join(parts), style="dim" if lag is not None else "yellow")
+
+
+def _from_batch_alone(mode: str) -> str:
+    why = "" if mode == "unused" else f"speed worker {mode.replace('_', ' ')}: "
+    return f"{why}from batch alone"
 
 
 def _cell(name: str, row: Mapping[str, Any]) -> Text:
