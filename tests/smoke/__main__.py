@@ -25,8 +25,7 @@ from smoke.course import Course, run_course
 from smoke.running import stop_on_sigterm
 
 REPLAY_S = 40.0
-LEGS = 4
-CYCLE_INTERVAL_S = 5.0
+CYCLE_INTERVAL_S = 3.0
 EVERY_S = 1.5
 LEAST_INSTANTS = 20
 LEAST_PUBLICATIONS = 3
@@ -61,7 +60,7 @@ def smoke(facts: CaptureFacts, folder: Path) -> list[str]:
     """Replay, ask, compare, and return what is wrong."""
     _tell(f"{facts.name}: {facts.records:,} records over {facts.span_s:.0f} s")
     course = run_course(
-        facts, folder, replay_s=REPLAY_S, legs=LEGS, cycle_interval_s=CYCLE_INTERVAL_S, every_s=EVERY_S, tell=_tell
+        facts, folder, replay_s=REPLAY_S, cycle_interval_s=CYCLE_INTERVAL_S, every_s=EVERY_S, tell=_tell
     )
     left = [f"a process was left behind and had to be killed: {process}" for process in course.left_behind]
     return left + judge(facts, course, Oracle(course.records))

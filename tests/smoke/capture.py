@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,10 +38,10 @@ class CaptureFacts:
         """How many records the capture becomes."""
         return len(self.lines)
 
-    def pieces(self, bounds: Sequence[float]) -> list[list[bytes]]:
-        """The lines, cut at these shares of their number: one piece more than there are bounds, none of them empty."""
-        places = [0, *(max(1, int(self.records * share)) for share in bounds), self.records]
-        return [self.lines[start:end] for start, end in itertools.pairwise(places) if start < end]
+    def parted(self, share: float) -> tuple[list[bytes], list[bytes]]:
+        """The lines in two parts; the first has a share of them, and one at least."""
+        place = max(1, int(self.records * share))
+        return self.lines[:place], self.lines[place:]
 
 
 def read_facts(path: Path) -> CaptureFacts:

@@ -19,7 +19,7 @@ FIRST_SHARE = 0.02
 """Part of the capture that is there from the start. The rest comes once that is published, with the batch side up."""
 
 LIMIT_S = 180.0
-"""Seconds that nothing takes, on any machine: the start, one leg, one publication."""
+"""Seconds that nothing takes, on any machine: the start, the replay, one publication."""
 
 _SEED = 1
 
@@ -50,29 +50,25 @@ def run_course(
     folder: Path,
     *,
     replay_s: float,
-    legs: int,
     cycle_interval_s: float,
     every_s: float,
     tell: Callable[[str], None],
 ) -> Course:
     """Run a Twofold in `folder`, replay the capture in about `replay_s` seconds, and ask once in `every_s` seconds.
 
-    The replay has so many legs, and the next begins when a publication was seen during the last: on a machine with much
-    else to do the replay takes longer, and has no fewer publications in it.
-
     Raises:
         RuntimeError: a process failed, or something did not happen in time.
     """
-    first, *others = _written(facts, folder, legs)
-    with Running(folder, first.path, cycle_interval_s) as running, Asker(running.serving_url) as asker:
+    first, rest = _written(facts, folder)
+    with Running(folder, first, cycle_interval_s) as running, Asker(running.serving_url) as asker:
         running.wait_until("The first answer", asker.is_ready, LIMIT_S)
         tell(f"{asker.elapsed_s:6.1f} s  answers are ready")
         asking = _Asking(asker, facts, every_s, tell)
         running.wait_until("The first publication", lambda: bool(asking.next() and asking.sequence), LIMIT_S)
         before = asking.sequence
         tell(f"{asker.elapsed_s:6.1f} s  the replay begins")
-        for leg in others:
-            _replay(running, asking, leg, facts.span_s / replay_s, is_last=leg is others[-1])
+        running.replay(rest, facts.span_s / replay_s)
+        running.wait_until("The end of the replay", lambda: asking.next().records >= facts.records, LIMIT_S)
         meanwhile = asking.sequence - before
         tell(f"{asker.elapsed_s:6.1f} s  the replay has ended")
         running.wait_until("The last publication", lambda: _is_published(asking.next()), LIMIT_S)
@@ -81,33 +77,11 @@ def run_course(
     return Course(asker.instants, final, meanwhile, lanes, records, running.left_behind)
 
 
-@dataclass(frozen=True)
-class _Leg:
-    """A piece of a capture, and how many records are in the log after it."""
-
-    path: Path
-    records_after: int
-
-
-def _written(facts: CaptureFacts, folder: Path, legs: int) -> Iterator[_Leg]:
-    bounds = [FIRST_SHARE + (1 - FIRST_SHARE) * leg / legs for leg in range(legs)]
-    records = 0
-    for number, piece in enumerate(facts.pieces(bounds)):
-        path = folder / f"piece-{number}.txt"
-        path.write_bytes(b"".join(line + b"\n" for line in piece))
-        records += len(piece)
-        yield _Leg(path, records)
-
-
-def _replay(running: Running, asking: _Asking, leg: _Leg, speed: float, *, is_last: bool) -> None:
-    sequence = asking.sequence
-
-    def is_over() -> bool:
-        all_in = asking.next().records >= leg.records_after
-        return all_in and (is_last or asking.sequence > sequence)
-
-    running.replay(leg.path, speed)
-    running.wait_until(f"The end of the replay of {leg.path}", is_over, LIMIT_S)
+def _written(facts: CaptureFacts, folder: Path) -> Iterator[Path]:
+    for number, lines in enumerate(facts.parted(FIRST_SHARE)):
+        path = folder / f"part-{number}.txt"
+        path.write_bytes(b"".join(line + b"\n" for line in lines))
+        yield path
 
 
 class _Asking:
