@@ -172,10 +172,9 @@ class Ledger:
 
 def _numbered(trades: pl.DataFrame) -> tuple[list[Market], np.ndarray]:
     """The markets of trades, and for each trade the place of its market among them."""
-    places: dict[Market, int] = {}
-    named = zip(trades["venue"].to_list(), trades["symbol"].to_list(), strict=True)
-    market = [places.setdefault(market, len(places)) for market in named]
-    return list(places), np.array(market, dtype=np.int64)
+    named = list(zip(trades["venue"].to_list(), trades["symbol"].to_list(), strict=True))
+    places = {market: place for place, market in enumerate(dict.fromkeys(named))}
+    return list(places), np.fromiter(map(places.__getitem__, named), np.int64, len(named))
 
 
 def _intervals(markets: list[Market], market: np.ndarray, ids: np.ndarray) -> Intervals:

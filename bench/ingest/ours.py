@@ -5,22 +5,22 @@ Run as `python ours.py BROKERS TOPIC RESULT`; writes one JSON object to RESULT.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
 
 import orjson
 
-os.environ.setdefault("POLARS_MAX_THREADS", "1")  # as `twofold speed` does
+from twofold.responsiveness import responsive
 
-from speed_layer.base import Base
-from speed_layer.base_fold import BaseFold
-from speed_layer.reading import Reading
-from twofold.event_log.opening import log_opener
-from twofold.fold import finished, merge
-from twofold.settings import Settings
-from twofold.views import VIEWS
+with responsive():  # as `twofold speed` does
+    from speed_layer.base import Base
+    from speed_layer.base_fold import BaseFold
+    from speed_layer.reading import Reading
+    from twofold.event_log.opening import log_opener
+    from twofold.fold import finished, merge
+    from twofold.settings import Settings
+    from twofold.views import VIEWS
 
 _LOOK_S = 0.01
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from twofold.responsiveness import responsive
 from twofold.settings import load_settings
-from twofold.threads import answer_quickly
 
 
 def serve() -> None:
     """Run the serving API over HTTP; its documentation is at /docs."""
-    answer_quickly()
-    import uvicorn
+    with responsive():
+        import uvicorn
 
-    from serving.app import make_app
-    from serving.seam import Seam
-    from serving.speed_side import SpeedClient
-    from twofold.lake import Lake
-    from twofold.views import VIEWS
+        from serving.app import make_app
+        from serving.seam import Seam
+        from serving.speed_side import SpeedClient
+        from twofold.lake import Lake
+        from twofold.views import VIEWS
 
     settings = load_settings()
     host, _, port = settings.serving_address.rpartition(":")

@@ -6,18 +6,18 @@ import logging
 import signal
 import threading
 
+from twofold.responsiveness import responsive
 from twofold.settings import load_settings
-from twofold.threads import answer_quickly
 
 
 def speed() -> None:
     """Run the speed worker: fold live trades on top of what is published, and offer them to serving."""
-    answer_quickly()
-    from speed_layer.flight import SpeedServer
-    from speed_layer.worker import SpeedWorker
-    from twofold.event_log.opening import log_opener
-    from twofold.lake import Lake
-    from twofold.views import VIEWS
+    with responsive():
+        from speed_layer.flight import SpeedServer
+        from speed_layer.worker import SpeedWorker
+        from twofold.event_log.opening import log_opener
+        from twofold.lake import Lake
+        from twofold.views import VIEWS
 
     settings = load_settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import polars as pl
 
@@ -21,16 +22,30 @@ _SOUND_VALUE = pl.col("value").str.len_bytes().is_between(1, LARGEST_VALUE_BYTES
 
 def framing_refusals(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> dict[int, Refusal]:
     """Find the records whose key or value cannot be text of a trade, by their place."""
+    if _are_plain(values) and all(values) and max(map(len, values), default=0) <= LARGEST_VALUE_BYTES:
+        return _bad_keys(keys)
     refused: dict[int, Refusal] = {}
     texts = to_text(pl.Series("value", values, dtype=pl.Binary))
     sound = texts.to_frame().select(_SOUND_VALUE).to_series()
     if not sound.all():
         refused.update((row, _value_refusal(values[row])) for row in (~sound).arg_true().to_list())
-    key_texts = to_text(pl.Series("key", keys, dtype=pl.Binary))
-    if key_texts.null_count() > keys.count(None):
-        bad = (row for row in key_texts.is_null().arg_true().to_list() if keys[row] is not None)
-        refused.update((row, _key_refusal(keys[row])) for row in bad if row not in refused)
-    return refused
+    return _bad_keys(keys) | refused
+
+
+def _bad_keys(keys: Sequence[bytes | None]) -> dict[int, Refusal]:
+    if _are_plain(keys):
+        return {}
+    texts = to_text(pl.Series("key", keys, dtype=pl.Binary))
+    bad = (row for row in texts.is_null().arg_true().to_list() if keys[row] is not None)
+    return {row: _key_refusal(keys[row]) for row in bad}
+
+
+def _are_plain(cells: Sequence[bytes | None]) -> TypeGuard[Sequence[bytes]]:
+    """Whether all are there and ASCII: so most are, and to see that costs least."""
+    try:
+        return b"".join(cells).isascii()  # type: ignore[arg-type]  # a null is what is caught
+    except TypeError:
+        return False
 
 
 def _key_refusal(key: bytes | None) -> Refusal:
