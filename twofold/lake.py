@@ -12,6 +12,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from twofold.durability import make_durable
 from twofold.errors import LakeUnreachable, Superseded
 
 CHECKPOINT_EVERY = 50
@@ -94,11 +95,17 @@ class Lake:
 
 
 class TableWriter:
-    """Writes to one table, each commit on exactly the parent that the writer knows; it starts from the head."""
+    """Writes to one table, each commit on exactly the parent that the writer knows; it starts from the head.
+
+    On a local lake a commit is on the disk before the call returns. So is the head that a writer starts from: whoever
+    wrote it may have been killed before it was.
+    """
 
     def __init__(self, lake: Lake, spec: TableSpec) -> None:
         self.spec = spec
+        self._lake = lake
         self._table = _created(lake, spec)
+        self._make_durable()
 
     def bring_back(self, published: int | None) -> None:
         """Drop what was written after the published version (None: nothing was published yet) and never published.
@@ -114,6 +121,7 @@ class TableWriter:
             with _committing(self.spec.name):
                 self._table.restore(wanted, **_ON_PARENT)
             self._check_parent(parent)
+            self._make_durable()
 
     @property
     def version(self) -> int:
@@ -155,6 +163,12 @@ class TableWriter:
         self._check_parent(parent)
         if self.version % CHECKPOINT_EVERY == 0:
             self._table.create_checkpoint()
+        self._make_durable()
+
+    def _make_durable(self) -> None:
+        if self._lake.is_local:
+            with _committing(self.spec.name):
+                make_durable(Path(self._lake.root), Path(self._lake.address(self.spec.name)), self.version)
 
     def _check_parent(self, parent: int) -> None:
         if self.version != parent + 1:
