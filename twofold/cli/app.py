@@ -9,6 +9,7 @@ import typer
 from twofold.cli.cycle import cycle
 from twofold.cli.dead_letters import dead_letters
 from twofold.cli.deployments import deployments
+from twofold.cli.doctor import doctor
 from twofold.cli.kafka import kafka
 from twofold.cli.query import query
 from twofold.cli.replay import replay
@@ -24,7 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, query, kafka, replay, simulate, cycle, deployments, speed, serve):
+for command in (up, query, kafka, replay, simulate, cycle, doctor, deployments, speed, serve):
     app.command()(command)
 app.add_typer(dead_letters)
 

@@ -1,0 +1,132 @@
+"""The examination: every check over one lake, and what it was found to be made of."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from batch_layer.doctor.contents import look_at_contents
+from batch_layer.doctor.event_log import LogExtent, extent_of, look_at_event_log
+from batch_layer.doctor.finding import Finding
+from batch_layer.doctor.published import Published, look_at_publications, read_publications
+from batch_layer.doctor.table_log import DataFile, TableLog
+from batch_layer.doctor.tables import about_files, broken_files, look_at_log, look_at_properties
+from twofold.errors import EventLogError, LakeError, NoLake, TopicMissing
+from twofold.lake import Lake
+from twofold.publication import GENESIS, PUBLICATIONS, Publication
+from twofold.records import OpenReader
+
+
+@dataclass
+class Examination:
+    """What was found.
+
+    Attributes:
+        findings: What is wrong; nothing where the lake is sound.
+        unchecked: What could not be looked at, and why.
+        logs: The log of every table.
+        published: The publications that can be read, by sequence.
+        broken: The data files of published versions that cannot be read, by table.
+        extent: What the event log holds; None where it did not answer.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+    logs: dict[str, TableLog] = field(default_factory=dict)
+    published: list[Published] = field(default_factory=list)
+    broken: dict[str, list[DataFile]] = field(default_factory=dict)
+    extent: LogExtent | None = None
+
+    @property
+    def newest(self) -> Publication:
+        """The newest publication that can be read; `GENESIS` where there is none."""
+        return self.published[-1].publication if self.published else GENESIS
+
+    def is_whole(self, publication: Publication, table: str) -> bool:
+        """Whether a table can be read at the version that a publication names."""
+        version = publication.tables[table]
+        return (
+            table in self.logs
+            and self.logs[table].opens(version)
+            and not any(file.is_part_of(version) for file in self.broken.get(table, ()))
+        )
+
+
+def examine(lake: Lake, open_reader: OpenReader) -> Examination:
+    """Look at everything. Cycles may be at work meanwhile: what they have not published is no fault.
+
+    Raises:
+        NoLake: there is no lake at the root.
+        LakeError: the lake is on an object store, whose files the doctor cannot look at.
+    """
+    if not lake.is_local:
+        raise LakeError(f"The doctor looks at files, and {lake.root} is no folder. Examine a copy in a folder.")
+    found = Examination()
+    root = Path(lake.root)
+    publications = TableLog(root / PUBLICATIONS.name)
+    if publications.head < 0 and not _tables(root):
+        raise NoLake(f"There is no lake at {root}. Set TWOFOLD_LAKE to where it is; `twofold cycle` founds a new one.")
+    found.published, unreadable = read_publications(publications)
+    found.logs = {name: TableLog(root / name) for name in sorted({*_tables(root), *found.newest.tables})}
+    found.logs[PUBLICATIONS.name] = publications
+    found.broken[PUBLICATIONS.name] = [file for file, _ in unreadable]
+    _look_at_tables(found)
+    found.findings += look_at_publications(found.published, unreadable, found.logs)
+    _compare_contents(found, lake)
+    _compare_with_event_log(found, open_reader)
+    return found
+
+
+def _tables(root: Path) -> set[str]:
+    logs = [*root.glob("*/_delta_log"), *root.glob("*/*/_delta_log")]
+    return {log.parent.relative_to(root).as_posix() for log in logs if log.relative_to(root).parts[0][0] != "."}
+
+
+def _look_at_tables(found: Examination) -> None:
+    for name, log in found.logs.items():
+        named: dict[int, list[int]] = defaultdict(list)
+        for each in found.published:
+            version = each.version if name == PUBLICATIONS.name else each.publication.tables.get(name)
+            if version is not None:
+                named[version].append(each.publication.sequence)
+        found.findings += look_at_log(name, log, {version: min(numbers) for version, numbers in named.items()})
+        found.findings += look_at_properties(name, log)
+        if name != PUBLICATIONS.name:  # its rows have been read, each by itself
+            broken = broken_files(log, sorted(named))
+            found.broken[name] = [file for file, _ in broken]
+            found.findings += about_files(name, broken, named)
+
+
+def _compare_contents(found: Examination, lake: Lake) -> None:
+    newest = found.newest
+    # Readers fail in their own ways on what is broken, some of which end the process: they are kept away from it.
+    broken = [table for table in newest.tables if not found.is_whole(newest, table) or _stops_readers(found, table)]
+    if broken:
+        found.unchecked.append(
+            f"Whether the tables of publication {newest.sequence} agree with each other, since {', '.join(broken)} "
+            "cannot be read."
+        )
+        return
+    try:
+        found.findings += look_at_contents(lake, newest)
+    except LakeError as error:
+        found.unchecked.append(f"Whether the tables of publication {newest.sequence} agree with each other: {error}")
+
+
+def _stops_readers(found: Examination, table: str) -> bool:
+    log = found.logs[table]
+    return bool(log.broken_commits or log.broken_checkpoints or log.hint_is_broken)
+
+
+def _compare_with_event_log(found: Examination, open_reader: OpenReader) -> None:
+    try:
+        found.extent = extent_of(open_reader)
+    except TopicMissing as error:
+        if found.newest.cut:
+            mend = "Read the topic that the cut is of, or begin with a new lake."
+            found.findings.append(Finding("event log", "topic", f"it is gone. {error}", mend))
+    except EventLogError as error:
+        found.unchecked.append(f"Whether the event log is what the cut is of: {error}")
+    else:
+        found.findings += look_at_event_log(found.newest.cut, found.extent)

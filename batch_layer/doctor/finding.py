@@ -1,0 +1,25 @@
+"""Findings: what is wrong, where, what it means, and what would mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be.
+
+    Attributes:
+        check: What was looked at: `commit`, `checkpoint`, `data file`, `table`, `publication`, `content`, `event log`.
+        place: Where it is, such as `trades, version 7`.
+        sentence: What it is, and what it means.
+        mend: What would mend it; None where nothing does.
+    """
+
+    check: str
+    place: str
+    sentence: str
+    mend: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.check} | {self.place}: {self.sentence} {self.mend or 'Nothing mends this.'}"

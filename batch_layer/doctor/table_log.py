@@ -1,0 +1,177 @@
+"""The log of one table, replayed from its files: which versions can be opened, and of which data files each is made."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from batch_layer.doctor.commit_file import Actions, BrokenFile, read_checkpoint, read_commit
+
+_COMMIT = re.compile(r"(\d{20})\.json")
+_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
+_NUMBERED = re.compile(r"(\d{20})\..*")
+_EMPTY = "is empty"
+
+
+@dataclass(slots=True)
+class DataFile:
+    """A data file, part of the table from version `added` on and up to `removed`, exclusive; None: up to the head."""
+
+    path: str
+    size_bytes: int
+    added: int
+    removed: int | None = None
+
+    def is_part_of(self, version: int) -> bool:
+        """Whether that version of the table is made of it."""
+        return self.added <= version and (self.removed is None or version < self.removed)
+
+
+class TableLog:
+    """A table's log as its files tell it.
+
+    An empty commit that the next one, a RESTORE, brought all back from is no fault: readers pass over it, and what is
+    built on it is right. Its own version cannot be opened.
+
+    Attributes:
+        folder: The table's folder.
+        head: The highest version that there is a file of; -1 where there is none.
+        broken_commits: Version to why its commit cannot be read, as the end of a sentence.
+        broken_checkpoints: Version to why its checkpoint cannot be read.
+        files: The data files of all versions that can be opened.
+        metadata: The newest `metaData` action that can be read.
+        protocol: The newest `protocol` action that can be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.broken_commits: dict[int, str] = {}
+        self.broken_checkpoints: dict[int, str] = {}
+        self.files: list[DataFile] = []
+        self.metadata: dict[str, Any] = {}
+        self.protocol: dict[str, Any] = {}
+        self._parts: dict[str, DataFile] = {}
+        self._openable: set[int] = set()
+        self._checkpoints = self._read_checkpoints()
+        commits = self._read_commits()
+        self.head = max([*commits, *self.broken_commits, *self._checkpoints, *self.broken_checkpoints], default=-1)
+        self._replay(commits)
+
+    @property
+    def log_folder(self) -> Path:
+        """The folder of the commits."""
+        return self.folder / "_delta_log"
+
+    @property
+    def hint(self) -> Path:
+        """The file by which readers find the newest checkpoint."""
+        return self.log_folder / "_last_checkpoint"
+
+    @property
+    def hint_is_broken(self) -> bool:
+        """Whether there is a hint that leads to no checkpoint."""
+        return self.hint.exists() and self._hinted() not in {*self._checkpoints, *self.broken_checkpoints}
+
+    @property
+    def newest_openable(self) -> int:
+        """The highest version that can be opened; -1 where none can."""
+        return max(self._openable, default=-1)
+
+    def opens(self, version: int) -> bool:
+        """Whether that version is there, and the log is whole up to it."""
+        return version in self._openable
+
+    def checkpoint_path(self, version: int) -> Path:
+        """Where a version's checkpoint is."""
+        return self.log_folder / f"{version:020d}.checkpoint.parquet"
+
+    def files_beyond(self, version: int) -> list[Path]:
+        """What of the log is of higher versions, the highest first; after what leads there."""
+        matches = [_NUMBERED.fullmatch(path.name) for path in self.log_folder.iterdir()]
+        numbered = sorted(((int(match.group(1)), match.group()) for match in matches if match), reverse=True)
+        beyond = [self.log_folder / name for number, name in numbered if number > version]
+        leads_there = self.hint.exists() and self._hinted() not in range(version + 1)
+        return [self.hint, *beyond] if leads_there else beyond
+
+    def _read_checkpoints(self) -> dict[int, Actions]:
+        found = {}
+        for version, path in self._numbered(_CHECKPOINT):
+            try:
+                found[version] = read_checkpoint(path)
+            except BrokenFile as error:
+                self.broken_checkpoints[version] = str(error)
+        return found
+
+    def _read_commits(self) -> dict[int, Actions]:
+        found = {}
+        for version, path in self._numbered(_COMMIT):
+            try:
+                found[version] = read_commit(path)
+            except BrokenFile as error:
+                self.broken_commits[version] = str(error)
+        return found
+
+    def _numbered(self, pattern: re.Pattern[str]) -> list[tuple[int, Path]]:
+        paths = self.log_folder.iterdir() if self.log_folder.is_dir() else []
+        matches = [(pattern.fullmatch(path.name), path) for path in paths]
+        return sorted((int(match.group(1)), path) for match, path in matches if match)
+
+    def _replay(self, commits: dict[int, Actions]) -> None:
+        restored_over = self._restored_over(commits)
+        newest_checkpoint = max(self._checkpoints, default=-1)
+        whole = True
+        for version in range(self.head + 1):
+            if version in commits and whole:
+                self._apply(version, commits[version])
+            elif version in self._checkpoints:
+                self._end_parts(version)
+                self._apply(version, self._checkpoints[version])
+                whole = True
+            elif version not in restored_over:
+                self._end_parts(version)
+                whole = False
+                if version not in commits and version > newest_checkpoint:
+                    self.broken_commits.setdefault(version, "is missing")
+
+    def _restored_over(self, commits: dict[int, Actions]) -> set[int]:
+        found: set[int] = set()
+        for version in sorted(self.broken_commits, reverse=True):
+            after = commits.get(version + 1)
+            if self.broken_commits[version] == _EMPTY and (
+                version + 1 in found or (after is not None and after.operation == "RESTORE")
+            ):
+                found.add(version)
+                del self.broken_commits[version]
+        return found
+
+    def _apply(self, version: int, actions: Actions) -> None:
+        for path in actions.removed:
+            self._end_part(path, version)
+        for path, size_bytes in actions.added.items():
+            self._end_part(path, version)
+            self._parts[path] = DataFile(path, size_bytes, version)
+            self.files.append(self._parts[path])
+        self.metadata = actions.metadata or self.metadata
+        self.protocol = actions.protocol or self.protocol
+        self._openable.add(version)
+
+    def _end_parts(self, version: int) -> None:
+        for path in list(self._parts):
+            self._end_part(path, version)
+
+    def _end_part(self, path: str, version: int) -> None:
+        part = self._parts.pop(path, None)
+        if part is not None:
+            part.removed = version
+
+    def _hinted(self) -> int | None:
+        try:
+            hint = orjson.loads(self.hint.read_bytes())
+        except orjson.JSONDecodeError:
+            return None
+        version = hint.get("version") if isinstance(hint, dict) else None
+        return version if isinstance(version, int) else None
