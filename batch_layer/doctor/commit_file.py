@@ -16,6 +16,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+EMPTY = "is empty"
+"""Why a commit without any content is broken."""
+
 _ACTIONS = {"add", "remove", "metaData", "protocol", "commitInfo", "txn", "cdc", "domainMetadata"}
 _FIRST = f"{0:020d}.json"
 _ADDED_COUNTS = {"WRITE": "num_added_files", "RESTORE": "numRestoredFile"}
@@ -53,7 +56,7 @@ def read_commit(path: Path) -> Actions:
     """
     text = path.read_bytes()
     if not text.strip():
-        raise BrokenFile("is empty")
+        raise BrokenFile(EMPTY)
     try:
         lines = [orjson.loads(line) for line in text.splitlines() if line.strip()]
     except orjson.JSONDecodeError:

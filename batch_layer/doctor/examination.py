@@ -52,6 +52,15 @@ class Examination:
             and not any(file.is_part_of(version) for file in self.broken.get(table, ()))
         )
 
+    def has_whole(self, publication: Publication) -> bool:
+        """Whether every table that a publication names can be read."""
+        return all(self.is_whole(publication, table) for table in publication.tables)
+
+    @property
+    def tables_disagree(self) -> bool:
+        """Whether the tables of the newest publication can be read, but do not agree with each other."""
+        return any(finding.check == "content" for finding in self.findings)
+
 
 def examine(lake: Lake, open_reader: OpenReader) -> Examination:
     """Look at everything. Cycles may be at work meanwhile: what they have not published is no fault.
@@ -64,7 +73,7 @@ def examine(lake: Lake, open_reader: OpenReader) -> Examination:
         raise LakeError(f"The doctor looks at files, and {lake.root} is no folder. Examine a copy in a folder.")
     found = Examination()
     root = Path(lake.root)
-    publications = TableLog(root / PUBLICATIONS.name)
+    publications = TableLog(root / PUBLICATIONS.name, append_only=True)
     if publications.head < 0 and not _tables(root):
         raise NoLake(f"There is no lake at {root}. Set TWOFOLD_LAKE to where it is; `twofold cycle` founds a new one.")
     found.published, unreadable = read_publications(publications)
@@ -95,13 +104,13 @@ def _look_at_tables(found: Examination) -> None:
         if name != PUBLICATIONS.name:  # its rows have been read, each by itself
             broken = broken_files(log, sorted(named))
             found.broken[name] = [file for file, _ in broken]
-            found.findings += about_files(name, broken, named)
+            found.findings += about_files(name, broken, named, found.newest.sequence)
 
 
 def _compare_contents(found: Examination, lake: Lake) -> None:
     newest = found.newest
     # Readers fail in their own ways on what is broken, some of which end the process: they are kept away from it.
-    broken = [table for table in newest.tables if not found.is_whole(newest, table) or _stops_readers(found, table)]
+    broken = [table for table in newest.tables if not found.is_whole(newest, table) or found.logs[table].is_broken]
     if broken:
         found.unchecked.append(
             f"Whether the tables of publication {newest.sequence} agree with each other, since {', '.join(broken)} "
@@ -112,11 +121,6 @@ def _compare_contents(found: Examination, lake: Lake) -> None:
         found.findings += look_at_contents(lake, newest)
     except LakeError as error:
         found.unchecked.append(f"Whether the tables of publication {newest.sequence} agree with each other: {error}")
-
-
-def _stops_readers(found: Examination, table: str) -> bool:
-    log = found.logs[table]
-    return bool(log.broken_commits or log.broken_checkpoints or log.hint_is_broken)
 
 
 def _compare_with_event_log(found: Examination, open_reader: OpenReader) -> None:

@@ -59,16 +59,17 @@ def look_at_publications(
             behind = sorted(lane for lane, offset in before.cut.items() if after.cut.get(lane, 0) < offset)
             yield _about(after, f"its cut goes back in {', '.join(behind)}: records are counted twice.", None)
     for publication in all_of_them:
-        yield from _look_at_one(publication, logs)
+        yield from _look_at_one(publication, logs, is_newest=publication is all_of_them[-1])
 
 
-def _look_at_one(publication: Publication, logs: Mapping[str, TableLog]) -> Iterator[Finding]:
+def _look_at_one(publication: Publication, logs: Mapping[str, TableLog], *, is_newest: bool) -> Iterator[Finding]:
     for lane, account in sorted(publication.accounts.items()):
         if not account.balanced:
             yield _about(publication, f"the account of {lane} does not add up: {account}.", None)
     for table, version in sorted(publication.tables.items()):
         if table not in logs or not logs[table].opens(version):
-            yield _about(publication, f"version {version} of table {table} cannot be opened.", _GO_BACK)
+            mend = _GO_BACK if is_newest else "Bring its log back from a copy; answers of it cannot be made again."
+            yield _about(publication, f"version {version} of table {table} cannot be opened.", mend)
 
 
 def _about(publication: Publication, sentence: str, mend: str | None) -> Finding:

@@ -9,12 +9,11 @@ from typing import Any
 
 import orjson
 
-from batch_layer.doctor.commit_file import Actions, BrokenFile, read_checkpoint, read_commit
+from batch_layer.doctor.commit_file import EMPTY, Actions, BrokenFile, read_checkpoint, read_commit
 
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
 _NUMBERED = re.compile(r"(\d{20})\..*")
-_EMPTY = "is empty"
 
 
 @dataclass(slots=True)
@@ -34,8 +33,9 @@ class DataFile:
 class TableLog:
     """A table's log as its files tell it.
 
-    An empty commit that the next one, a RESTORE, brought all back from is no fault: readers pass over it, and what is
-    built on it is right. Its own version cannot be opened.
+    Readers pass over an empty commit. That is no fault where the next one, a RESTORE, brings all back that it may have
+    changed, nor in the middle of a table that is only appended to, where nothing is missing but its own rows. Its own
+    version cannot be opened.
 
     Attributes:
         folder: The table's folder.
@@ -47,8 +47,9 @@ class TableLog:
         protocol: The newest `protocol` action that can be read.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, append_only: bool = False) -> None:
         self.folder = folder
+        self._append_only = append_only
         self.broken_commits: dict[int, str] = {}
         self.broken_checkpoints: dict[int, str] = {}
         self.files: list[DataFile] = []
@@ -74,7 +75,22 @@ class TableLog:
     @property
     def hint_is_broken(self) -> bool:
         """Whether there is a hint that leads to no checkpoint."""
-        return self.hint.exists() and self._hinted() not in {*self._checkpoints, *self.broken_checkpoints}
+        return self.hint.exists() and self.hinted not in {*self._checkpoints, *self.broken_checkpoints}
+
+    @property
+    def hinted(self) -> int | None:
+        """The version that the hint leads to; None where there is none."""
+        try:
+            hint = orjson.loads(self.hint.read_bytes())
+        except (FileNotFoundError, orjson.JSONDecodeError):
+            return None
+        version = hint.get("version") if isinstance(hint, dict) else None
+        return version if isinstance(version, int) else None
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether something of the log cannot be read, so that readers may stop, or worse, go on."""
+        return bool(self.broken_commits or self.broken_checkpoints or self.hint_is_broken)
 
     @property
     def newest_openable(self) -> int:
@@ -94,7 +110,7 @@ class TableLog:
         matches = [_NUMBERED.fullmatch(path.name) for path in self.log_folder.iterdir()]
         numbered = sorted(((int(match.group(1)), match.group()) for match in matches if match), reverse=True)
         beyond = [self.log_folder / name for number, name in numbered if number > version]
-        leads_there = self.hint.exists() and self._hinted() not in range(version + 1)
+        leads_there = self.hint.exists() and self.hinted not in range(version + 1)
         return [self.hint, *beyond] if leads_there else beyond
 
     def _read_checkpoints(self) -> dict[int, Actions]:
@@ -121,7 +137,7 @@ class TableLog:
         return sorted((int(match.group(1)), path) for match, path in matches if match)
 
     def _replay(self, commits: dict[int, Actions]) -> None:
-        restored_over = self._restored_over(commits)
+        passed_over = self._passed_over(commits)
         newest_checkpoint = max(self._checkpoints, default=-1)
         whole = True
         for version in range(self.head + 1):
@@ -131,19 +147,19 @@ class TableLog:
                 self._end_parts(version)
                 self._apply(version, self._checkpoints[version])
                 whole = True
-            elif version not in restored_over:
+            elif version not in passed_over:
                 self._end_parts(version)
                 whole = False
                 if version not in commits and version > newest_checkpoint:
                     self.broken_commits.setdefault(version, "is missing")
 
-    def _restored_over(self, commits: dict[int, Actions]) -> set[int]:
+    def _passed_over(self, commits: dict[int, Actions]) -> set[int]:
+        """Take the empty commits out of the broken ones that are no fault."""
         found: set[int] = set()
         for version in sorted(self.broken_commits, reverse=True):
             after = commits.get(version + 1)
-            if self.broken_commits[version] == _EMPTY and (
-                version + 1 in found or (after is not None and after.operation == "RESTORE")
-            ):
+            goes_on = after is not None and (self._append_only or after.operation == "RESTORE")
+            if self.broken_commits[version] == EMPTY and (goes_on or version + 1 in found):
                 found.add(version)
                 del self.broken_commits[version]
         return found
@@ -167,11 +183,3 @@ class TableLog:
         part = self._parts.pop(path, None)
         if part is not None:
             part.removed = version
-
-    def _hinted(self) -> int | None:
-        try:
-            hint = orjson.loads(self.hint.read_bytes())
-        except orjson.JSONDecodeError:
-            return None
-        version = hint.get("version") if isinstance(hint, dict) else None
-        return version if isinstance(version, int) else None

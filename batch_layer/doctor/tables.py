@@ -9,8 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from batch_layer.doctor.commit_file import EMPTY
 from batch_layer.doctor.finding import Finding
 from batch_layer.doctor.table_log import DataFile, TableLog
+from twofold.publication import PUBLICATIONS
 
 READER_VERSION, WRITER_VERSION = 1, 2
 """The highest protocol versions of tables with plain features only, which every engine reads."""
@@ -43,7 +45,7 @@ def look_at_log(name: str, log: TableLog, named: Mapping[int, int]) -> Iterator[
             f"{name}, version {version}",
             f"its checkpoint {why}, and readers stop there.",
             "Move it aside, since the commits are whole: `twofold doctor --mend`."
-            if log.newest_openable == log.head
+            if log.opens(version)
             else "Commits that it stands for are gone: bring it back from a copy.",
         )
     if log.hint_is_broken:
@@ -57,11 +59,14 @@ def look_at_log(name: str, log: TableLog, named: Mapping[int, int]) -> Iterator[
 
 def _about_commit(name: str, log: TableLog, version: int, why: str, named: Mapping[int, int]) -> Finding:
     first = min((sequence for at, sequence in named.items() if at >= version), default=None)
-    means = "No publication stands on it" if first is None else f"Publication {first} and later ones stand on it"
-    passed = "; Delta readers pass over it, and its rows are missing" if why == "is empty" else ""
+    if name == PUBLICATIONS.name:
+        means = "What it made public is not known"
+    else:
+        means = "No publication stands on it" if first is None else f"Publication {first} and later ones stand on it"
+    passed = "; Delta readers pass over it, and its rows are missing" if why == EMPTY else ""
     if log.newest_openable > version:
         mend = "Later versions stand on a checkpoint; bring it back from a copy to read earlier ones."
-    elif first is None:
+    elif first is None and name != PUBLICATIONS.name:
         mend = "Move it aside, with what follows it: `twofold doctor --mend`."
     else:
         mend = _GO_BACK
@@ -102,18 +107,16 @@ def broken_files(log: TableLog, wanted: Sequence[int]) -> list[tuple[DataFile, s
 
 
 def about_files(
-    name: str, broken: Sequence[tuple[DataFile, str]], sequences: Mapping[int, list[int]]
+    name: str, broken: Sequence[tuple[DataFile, str]], named: Mapping[int, list[int]], newest: int
 ) -> Iterator[Finding]:
-    """Say which publications broken data files are part of; `sequences` are those that name a version, by version."""
+    """Say which publications broken data files are part of; `named` are those that name a version, by version."""
     for file, why in broken:
-        at = sorted(number for version in sequences if file.is_part_of(version) for number in sequences[version])
-        yield Finding(
-            "data file",
-            f"{name}, {file.path}",
-            f"it {why}. Publications {at[0]} to {at[-1]} are made of it." if at else f"it {why}.",
-            "Bring it back from a copy; or rebuild it from `raw` or go back to the last whole publication, if the "
-            "newest one is made of it: `twofold doctor --mend`.",
-        )
+        at = sorted(number for version in named if file.is_part_of(version) for number in named[version])
+        those = f"Publication {at[0]} is" if len(at) == 1 else f"Publications {at[0]} to {at[-1]} are"
+        mend = "Bring it back from a copy; answers of older publications cannot be made again without it."
+        if newest in at:
+            mend = "Rebuild it from `raw`, or go back to the last whole publication: `twofold doctor --mend`."
+        yield Finding("data file", f"{name}, {file.path}", f"it {why}. {those} made of it.", mend)
 
 
 def _is_part_of_any(file: DataFile, wanted: Sequence[int]) -> bool:

@@ -1,12 +1,16 @@
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 from lake_files import LakeFiles, empty
 from small_market import SmallMarket
 from typer.testing import CliRunner, Result
 
+from batch_layer.turn import turn
 from twofold.cli.app import app
+from twofold.errors import TurnTaken
 from twofold.port import free_port
+from twofold.publication import Publications
 
 
 @pytest.fixture
@@ -40,3 +44,48 @@ def test_each_finding_is_one_line_and_the_exit_code_says_that_there_are_some(mar
     lines = result.output.splitlines()
     assert lines[0].startswith("commit | raw, version 1: its commit is empty")
     assert lines[-1] == "Findings: 2."
+
+
+def test_a_mend_is_said_asked_for_and_done(market: SmallMarket) -> None:
+    files = LakeFiles(market.lake)
+    empty(files.commit("raw", 1))
+    result = doctor("--mend", answers="y\ny\n")
+    assert result.exit_code == 0
+    assert "Go back to the state before the first publication" in result.output
+    assert result.output.count("Do it?") == 2
+    assert result.output.splitlines()[-1] == "Sound: 7 tables, 0 publications."
+    assert market.cycle().sequence == 1
+
+
+def test_a_mend_that_is_declined_changes_nothing(market: SmallMarket) -> None:
+    files = LakeFiles(market.lake)
+    empty(files.commit("raw", 1))
+    before = {path: path.read_bytes() for path in files.root.rglob("*.*") if path.is_file()}
+    result = doctor("--mend", answers="n\n")
+    assert result.exit_code == 1
+    assert {path: path.read_bytes() for path in before} == before
+    assert not (files.root / ".doctor").exists()
+
+
+def test_without_asking_nothing_is_done_by_which_records_may_be_lost(market: SmallMarket) -> None:
+    empty(LakeFiles(market.lake).commit("raw", 1))
+    result = doctor("--mend", "--yes")
+    assert result.exit_code == 1
+    assert "Not done without asking, since records may be lost" in result.output
+    assert Publications(market.lake).newest().sequence == 1
+
+
+def test_without_asking_the_rest_is_done(market: SmallMarket) -> None:
+    LakeFiles(market.lake).checkpoint("raw").write_bytes(b"")
+    result = doctor("--mend", "--yes")
+    assert result.exit_code == 0
+    assert "Do it?" not in result.output
+    assert DeltaTable(market.lake.address("raw")).version() == 1
+
+
+def test_nothing_is_mended_while_a_cycle_has_its_turn(market: SmallMarket) -> None:
+    empty(LakeFiles(market.lake).commit("raw", 1))
+    with turn(market.lake):
+        result = doctor("--mend", "--yes")
+    assert isinstance(result.exception, TurnTaken)
+    assert "A batch cycle is at work" in str(result.exception)

@@ -1,0 +1,175 @@
+"""The rebuild: all that is made of `raw`, made again cycle by cycle as it was made, in one publication.
+
+Which copy of a trade counts, and what is a revision, depends on which cycle took a record in. The publications say it:
+the data files that `raw` got between two of them are what one cycle took in. What comes out is compared with the
+accounts and witnesses of the newest publication before it is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import polars as pl
+
+from batch_layer.cycle import BatchCycle, Folded
+from batch_layer.doctor.examination import Examination
+from batch_layer.intake import Intake
+from twofold.account import add_accounts
+from twofold.clock import Clock
+from twofold.decoding import DECODER_HASH
+from twofold.errors import LakeError
+from twofold.lake import Lake
+from twofold.lane import Positions, at_least
+from twofold.publication import GENESIS, PUBLICATIONS, Publication, publish
+from twofold.records import RECORD_SCHEMA, RecordBatch, RecordReader, read_by_lane
+from twofold.source import Source
+from twofold.tables import RAW
+from twofold.view import View
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """What records are decoded and folded by: the views, the sources, and the source of records that name none."""
+
+    views: Mapping[str, View]
+    sources: Mapping[str, Source]
+    default_source: str
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """A rebuild to be carried out.
+
+    Attributes:
+        publications: All of them, the state before the first included.
+        taken_in: The data files of `raw` by which each after the first of these was more than the one before.
+    """
+
+    publications: tuple[Publication, ...]
+    taken_in: tuple[tuple[str, ...], ...]
+    definitions: Definitions
+
+    @property
+    def may_lose(self) -> bool:
+        """Whether records may be lost by it: never."""
+        return False
+
+    @property
+    def sentence(self) -> str:
+        """What is done, and what that means."""
+        newest = self.publications[-1]
+        return (
+            f"Rebuild from raw all tables that are made of it, as publication {newest.sequence + 1} with the cut of "
+            f"publication {newest.sequence}. Nothing is lost, and nothing needs a restart. Answers of publications "
+            "whose tables stay broken cannot be made again."
+        )
+
+    def carry_out(self, lake: Lake, clock: Clock) -> str:
+        """Do it, and say what was done.
+
+        Raises:
+            LakeError: a table cannot be read or written, or what comes out is not what was published.
+        """
+        newest, made = self.publications[-1], GENESIS
+        for (before, after), files in zip(pairwise(self.publications), self.taken_in, strict=True):
+            cycle = _CycleAgain(lake, self.definitions, made, newest.tables[RAW.name])
+            folded = cycle.fold(_intake(lake, files, before, after))
+            made = _after(made, folded)
+        if (made.accounts, made.witnesses) != (newest.accounts, newest.witnesses):
+            raise LakeError(
+                f"What was made of `raw` is not what publication {newest.sequence} says, so nothing was published: "
+                f"its accounts are {newest.accounts}, and {made.accounts} came out. Go back instead."
+            )
+        rebuilt = replace(newest, sequence=newest.sequence + 1, published_at=clock(), tables=made.tables)
+        publish(lake, rebuilt)
+        return f"Published {rebuilt.sequence}, made again from raw."
+
+
+class _CycleAgain(BatchCycle):
+    """A cycle that folds what an earlier one took in, on top of what was made again so far."""
+
+    def __init__(self, lake: Lake, definitions: Definitions, made: Publication, raw_version: int) -> None:
+        super().__init__(lake, _no_reader, definitions.views, definitions.sources, definitions.default_source)
+        self.parent = made
+        self._raw_version = raw_version
+
+
+def plan_rebuild(found: Examination, definitions: Definitions) -> Rebuild | None:
+    """A rebuild, where all that it takes is whole; None where it is not.
+
+    That is: `raw`, every publication, the logs of all tables, and meanings of decoder and views that never changed.
+    """
+    publications = tuple(each.publication for each in found.published)
+    newest = found.newest
+    if not publications or found.broken[PUBLICATIONS.name] or not found.is_whole(newest, RAW.name):
+        return None
+    if any(log.is_broken for log in found.logs.values()) or not newest.tables.keys() <= found.logs.keys():
+        return None
+    if not _follow_each_other(publications) or not _mean_the_same(publications, definitions.views):
+        return None
+    publications = (GENESIS, *publications)
+    versions = [publication.tables.get(RAW.name, 0) for publication in publications]
+    raw = found.logs[RAW.name]
+    parts = [file for file in raw.files if file.is_part_of(versions[-1])]
+    taken_in = tuple(
+        tuple(str(raw.folder / file.path) for file in parts if before < file.added <= after)
+        for before, after in pairwise(versions)
+    )
+    return Rebuild(publications, taken_in, definitions)
+
+
+def _follow_each_other(publications: tuple[Publication, ...]) -> bool:
+    in_order = [publication.sequence for publication in publications] == list(range(1, len(publications) + 1))
+    return in_order and all(at_least(after.cut, before.cut) for before, after in pairwise(publications))
+
+
+def _mean_the_same(publications: tuple[Publication, ...], views: Mapping[str, View]) -> bool:
+    hashes = {name: view.hash for name, view in views.items()}
+    return all(each.decoder_hash == DECODER_HASH and each.view_hashes == hashes for each in publications)
+
+
+def _after(made: Publication, folded: Folded) -> Publication:
+    return replace(
+        made,
+        sequence=made.sequence + 1,
+        tables=folded.tables,
+        witnesses=folded.witnesses,
+        accounts=add_accounts(made.accounts, folded.accounts),
+    )
+
+
+def _intake(lake: Lake, files: tuple[str, ...], before: Publication, after: Publication) -> Intake:
+    """What the cycle took in that went from one publication to the next."""
+    batches: list[RecordBatch] = []
+    if files:
+        records = lake.read_files(RAW.name, list(files), RECORD_SCHEMA.names()).sort("lane", "offset")
+        batches = [_batch(rows, after.cut) for rows in records.partition_by("lane", maintain_order=True)]
+    lost = {
+        lane: count
+        for lane, account in after.accounts.items()
+        if (count := account.lost - (before.accounts[lane].lost if lane in before.accounts else 0))
+    }
+    return Intake(batches, dict(after.cut), read_by_lane(batches), lost)
+
+
+def _batch(rows: pl.DataFrame, cut: Positions) -> RecordBatch:
+    lane = str(rows["lane"][0])
+    headers = [
+        tuple((header["key"], header["value"]) for header in each) if each is not None else ()
+        for each in rows["headers"].to_list()
+    ]
+    return RecordBatch(
+        lane=lane,
+        offsets=rows["offset"].to_list(),
+        timestamps_ms=rows["logged_at"].dt.epoch("ms").to_list(),
+        keys=rows["key"].to_list(),
+        values=rows["value"].to_list(),
+        headers=headers if any(headers) else None,
+        next_offset=cut[lane],
+    )
+
+
+def _no_reader(start: Positions) -> RecordReader:
+    raise LakeError(f"A rebuild reads `raw` and never the event log, which was to be read from {dict(start)}.")
