@@ -60,3 +60,10 @@ def cut_in_half(path: Path) -> None:
     """Leave the first half of a file."""
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
+
+
+def damage_inside(path: Path) -> None:
+    """Leave of a Parquet file its size, its ends and what its footer says."""
+    content = path.read_bytes()
+    footer = 8 + int.from_bytes(content[-8:-4], "little")
+    path.write_bytes(content[:4] + b"\xff" * (len(content) - footer - 4) + content[-footer:])

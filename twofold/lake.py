@@ -196,7 +196,7 @@ def _reading(table: str) -> Iterator[None]:
         yield
     except TableNotFoundError as error:
         raise LakeUnreachable(f"The lake has no table {table!r} where one is expected: {error}") from error
-    except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
+    except (DeltaError, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise LakeUnreachable(
             f"Table {table!r} cannot be read: {error}. Look whether the lake's root is mounted and readable."
         ) from error

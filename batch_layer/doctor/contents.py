@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from batch_layer.doctor.finding import Finding
+from twofold.errors import LakeError
 from twofold.lake import Lake
 from twofold.ledger import coalesce
 from twofold.publication import Publication
@@ -17,13 +18,13 @@ _REBUILD = "Rebuild from `raw`: `twofold doctor --mend`."
 
 
 def look_at_contents(lake: Lake, publication: Publication) -> Iterator[Finding]:
-    """Compare the rows of a publication's tables with its accounts, and its trades with its ledger.
-
-    Raises:
-        LakeUnreachable: a table cannot be read.
-    """
-    yield from _rows_by_lane(lake, publication)
-    yield from _ids(lake, publication)
+    """Compare the rows of a publication's tables with its accounts, and its trades with its ledger."""
+    for look in (_rows_by_lane, _ids):
+        try:
+            yield from look(lake, publication)
+        except (LakeError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            sentence = f"its tables cannot be compared, since a data file is damaged inside ({error})."
+            yield Finding("content", f"publication {publication.sequence}", sentence, _REBUILD)
 
 
 def _rows_by_lane(lake: Lake, publication: Publication) -> Iterator[Finding]:

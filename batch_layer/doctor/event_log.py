@@ -17,13 +17,20 @@ class LogExtent:
     beginnings: Positions
     ends: Positions
 
-    def lost_from(self, positions: Positions) -> dict[str, tuple[int, int]]:
-        """What retention has taken beyond positions, per lane: the first offset, and the one after the last."""
-        return {
-            lane: (position, self.beginnings[lane])
-            for lane, position in sorted(positions.items())
-            if self.beginnings.get(lane, 0) > position
-        }
+    def lacks(self, old: Positions, new: Positions) -> dict[str, tuple[int, int]]:
+        """What it has no longer from `old` on, in lanes of its own and up to `new` in others that `new` is of.
+
+        Per lane the first offset, and the one after the last.
+        """
+        found = {}
+        for lane in sorted({*self.ends, *new}):
+            first, reached = old.get(lane, 0), new.get(lane, 0)
+            begin, end = self.beginnings.get(lane, reached), self.ends.get(lane, first)
+            if begin > first:
+                found[lane] = (first, max(begin, reached) if end < reached else begin)
+            elif end < reached:
+                found[lane] = (max(first, end), reached)
+        return found
 
 
 def extent_of(open_reader: OpenReader) -> LogExtent:
@@ -59,7 +66,10 @@ def look_at_event_log(cut: Positions, extent: LogExtent) -> Iterator[Finding]:
                 "been read, and new ones will come under the same offsets.",
                 "Bring the records back on the brokers, or begin with a new lake and topic; `raw` holds what was read.",
             )
-    for lane, (first, after) in extent.lost_from(cut).items():
+    for lane, first in sorted(cut.items()):
+        after = extent.beginnings.get(lane, 0)
+        if after <= first:
+            continue
         yield Finding(
             "event log",
             f"lane {lane}",

@@ -12,7 +12,7 @@ from batch_layer.doctor.finding import Finding
 from batch_layer.doctor.published import Published, look_at_publications, read_publications
 from batch_layer.doctor.table_log import DataFile, TableLog
 from batch_layer.doctor.tables import about_files, broken_files, look_at_log, look_at_properties
-from twofold.errors import EventLogError, LakeError, NoLake, TopicMissing
+from twofold.errors import EventLogError, LakeError, LakeUnreachable, NoLake, TopicMissing
 from twofold.lake import Lake
 from twofold.publication import GENESIS, PUBLICATIONS, Publication
 from twofold.records import OpenReader
@@ -67,24 +67,34 @@ def examine(lake: Lake, open_reader: OpenReader) -> Examination:
 
     Raises:
         NoLake: there is no lake at the root.
+        LakeUnreachable: a file of it may not be read.
         LakeError: the lake is on an object store, whose files the doctor cannot look at.
     """
     if not lake.is_local:
         raise LakeError(f"The doctor looks at files, and {lake.root} is no folder. Examine a copy in a folder.")
     found = Examination()
-    root = Path(lake.root)
-    publications = TableLog(root / PUBLICATIONS.name, append_only=True)
-    if publications.head < 0 and not _tables(root):
-        raise NoLake(f"There is no lake at {root}. Set TWOFOLD_LAKE to where it is; `twofold cycle` founds a new one.")
-    found.published, unreadable = read_publications(publications)
-    found.logs = {name: TableLog(root / name) for name in sorted({*_tables(root), *found.newest.tables})}
-    found.logs[PUBLICATIONS.name] = publications
-    found.broken[PUBLICATIONS.name] = [file for file, _ in unreadable]
-    _look_at_tables(found)
+    try:
+        unreadable = _read_logs(found, Path(lake.root))
+        _look_at_tables(found)
+    except OSError as error:
+        raise LakeUnreachable(f"A file of the lake cannot be read: {error}. Look at the rights there.") from error
     found.findings += look_at_publications(found.published, unreadable, found.logs)
     _compare_contents(found, lake)
     _compare_with_event_log(found, open_reader)
     return found
+
+
+def _read_logs(found: Examination, root: Path) -> list[tuple[DataFile, str]]:
+    """Read publications first, so that the tables have what they name; returns those of their files that are broken."""
+    publications = TableLog(root / PUBLICATIONS.name, append_only=True)
+    tables = _tables(root)
+    if publications.head < 0 and not tables:
+        raise NoLake(f"There is no lake at {root}. Set TWOFOLD_LAKE to where it is; `twofold cycle` founds a new one.")
+    found.published, unreadable = read_publications(publications)
+    found.logs = {name: TableLog(root / name) for name in sorted({*tables, *found.newest.tables})}
+    found.logs[PUBLICATIONS.name] = publications
+    found.broken[PUBLICATIONS.name] = [file for file, _ in unreadable]
+    return unreadable
 
 
 def _tables(root: Path) -> set[str]:
@@ -117,10 +127,7 @@ def _compare_contents(found: Examination, lake: Lake) -> None:
             "cannot be read."
         )
         return
-    try:
-        found.findings += look_at_contents(lake, newest)
-    except LakeError as error:
-        found.unchecked.append(f"Whether the tables of publication {newest.sequence} agree with each other: {error}")
+    found.findings += look_at_contents(lake, newest)
 
 
 def _compare_with_event_log(found: Examination, open_reader: OpenReader) -> None:

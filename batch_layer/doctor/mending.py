@@ -11,6 +11,7 @@ from batch_layer.doctor.examination import Examination
 from batch_layer.doctor.published import Published
 from batch_layer.doctor.rebuild import Definitions, Rebuild, plan_rebuild
 from twofold.clock import Clock
+from twofold.errors import LakeUnreachable
 from twofold.lake import Lake
 from twofold.publication import GENESIS, PUBLICATIONS
 
@@ -30,8 +31,15 @@ class MoveAside:
     may_lose: bool = False
 
     def carry_out(self, lake: Lake, clock: Clock) -> str:
-        """Do it, and say what was done."""
-        folder = move_aside(Path(lake.root), self.paths, clock())
+        """Do it, and say what was done.
+
+        Raises:
+            LakeUnreachable: a file cannot be moved; those before it have been.
+        """
+        try:
+            folder = move_aside(Path(lake.root), self.paths, clock())
+        except OSError as error:
+            raise LakeUnreachable(f"Not every file could be moved aside: {error}. Look at the rights there.") from error
         return f"Moved {len(self.paths)} files to {folder}."
 
 
@@ -118,7 +126,7 @@ def _lost(found: Examination, target: Published) -> dict[str, tuple[int, int]] |
     """What Kafka has no longer of the records beyond a publication's cut; None where it did not answer."""
     if found.extent is None:
         return None
-    return found.extent.lost_from({lane: target.publication.cut.get(lane, 0) for lane in found.extent.ends})
+    return found.extent.lacks(target.publication.cut, found.newest.cut)
 
 
 def _without_tails(found: Examination) -> Iterator[Mend]:

@@ -44,9 +44,10 @@ def look_at_publications(
     published: Sequence[Published], broken: Sequence[tuple[DataFile, str]], logs: Mapping[str, TableLog]
 ) -> Iterator[Finding]:
     """Find what is wrong with publications, and between each and the next."""
+    newest_row = published[-1].version if published else 0
     for file, why in broken:
-        place = f"{PUBLICATIONS.name}, version {file.added}"
-        yield Finding("publication", place, f"its row {why}: what it made public is not known.", _GO_BACK)
+        place, mend = f"{PUBLICATIONS.name}, version {file.added}", _GO_BACK if file.added > newest_row else _COPY
+        yield Finding("publication", place, f"its row {why}: what it made public is not known.", mend)
     all_of_them = [each.publication for each in published]
     if all_of_them and all_of_them[0].sequence != 1:
         yield _about(all_of_them[0], "the publications before it are missing.", _COPY)

@@ -13,7 +13,7 @@ from batch_layer.doctor.commit_file import EMPTY, Actions, BrokenFile, read_chec
 
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
-_NUMBERED = re.compile(r"(\d{20})\..*")
+_NUMBERED = re.compile(r"\.?(\d{20})\..*")  # with a dot in front: what other engines keep beside a file
 
 
 @dataclass(slots=True)
@@ -124,9 +124,12 @@ class TableLog:
 
     def _read_commits(self) -> dict[int, Actions]:
         found = {}
-        for version, path in self._numbered(_COMMIT):
+        newest = max((version for version, _ in self._numbered(_COMMIT)), default=-1)
+        for version in range(newest + 1):  # by name: a listing may miss what is committed while it is made
             try:
-                found[version] = read_commit(path)
+                found[version] = read_commit(self.log_folder / f"{version:020d}.json")
+            except FileNotFoundError:
+                continue
             except BrokenFile as error:
                 self.broken_commits[version] = str(error)
         return found

@@ -89,3 +89,10 @@ def test_nothing_is_mended_while_a_cycle_has_its_turn(market: SmallMarket) -> No
         result = doctor("--mend", "--yes")
     assert isinstance(result.exception, TurnTaken)
     assert "A batch cycle is at work" in str(result.exception)
+
+
+@pytest.mark.usefixtures("market")
+def test_what_nothing_is_asked_about_cannot_be_agreed_to() -> None:
+    result = doctor("--yes")
+    assert result.exit_code == 2
+    assert "goes with --mend" in result.output

@@ -23,6 +23,8 @@ def doctor(
     from twofold.event_log.opening import log_opener
     from twofold.lake import Lake
 
+    if yes and not mend:
+        raise typer.BadParameter("--yes goes with --mend: without it nothing is done that could be asked about.")
     settings = load_settings()
     lake = Lake(settings.lake_root)
     found = examine(lake, log_opener(settings))

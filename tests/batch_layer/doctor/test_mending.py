@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from lake_files import TABLES, LakeFiles, cut_in_half, empty
+from lake_files import TABLES, LakeFiles, cut_in_half, damage_inside, empty
 from laws.parts import check_rows, check_tables, cuts_up_to
 from oracle import Oracle, OracleRecord
 from small_market import LANES, SmallMarket
@@ -205,6 +205,20 @@ def test_tables_that_do_not_agree_are_rebuilt(market: SmallMarket) -> None:
     check_goes_on(market)
 
 
+def test_what_is_damaged_inside_is_rebuilt(market: SmallMarket, files: LakeFiles) -> None:
+    damage_inside(files.added("trades", 2))
+    assert mend_all(market)[0].startswith("Rebuild from raw")
+    check_goes_on(market)
+
+
+def test_a_raw_that_is_damaged_inside_stops_a_rebuild_with_an_error(market: SmallMarket, files: LakeFiles) -> None:
+    damage_inside(files.added("raw", 2))
+    (rebuild,) = offered(market)
+    with pytest.raises(LakeError):
+        rebuild.carry_out(market.lake, lambda: NOON)
+    assert newest(market).sequence == 3
+
+
 def test_what_is_broken_and_cannot_be_rebuilt_is_gone_back_from(market: SmallMarket, files: LakeFiles) -> None:
     cut_in_half(files.added("trades", 3))
     assert [type(mend) for mend in offered(market)] == [Rebuild, MoveAside]
@@ -269,6 +283,27 @@ def test_records_that_kafka_has_no_longer_are_named_before_the_cut_goes_back(
     (going_back,) = offered(market)
     assert f"these offsets will be lost: {LANES[0]} {first} to {first}." in going_back.sentence
     assert going_back.may_lose
+
+
+def test_where_the_topic_was_made_anew_what_it_held_is_named_as_lost(market: SmallMarket, files: LakeFiles) -> None:
+    market.log = type(market.log)(["other/0"])
+    empty(files.commit("raw", 3))
+    assert f"these offsets will be lost: {LANES[0]}" in offered(market)[0].sentence
+
+
+def test_what_cannot_be_moved_is_an_error_that_says_so(market: SmallMarket, files: LakeFiles) -> None:
+    empty(files.commit("raw", 3))
+    (files.root / ".doctor").touch()
+    with pytest.raises(LakeError, match="Not every file could be moved aside"):
+        offered(market)[0].carry_out(market.lake, lambda: NOON)
+
+
+def test_what_other_engines_keep_beside_a_commit_goes_with_it(market: SmallMarket, files: LakeFiles) -> None:
+    beside = files.log("raw") / f".{3:020d}.json.crc"
+    beside.touch()
+    empty(files.commit("raw", 3))
+    mend_all(market)
+    assert not beside.exists()
 
 
 def test_where_kafka_does_not_answer_it_is_said_that_records_may_be_lost(market: SmallMarket, files: LakeFiles) -> None:
