@@ -1,28 +1,32 @@
-"""Whether the tables of one publication agree with each other: what was read, what counted, and which ids were seen."""
+"""Whether the tables of one publication agree: what was read, what counted, which ids were seen, what was folded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
 from batch_layer.doctor.finding import Finding
-from twofold.errors import LakeError
+from twofold.errors import ArithmeticOverflow, LakeError
+from twofold.fold import fold, merge
 from twofold.lake import Lake
 from twofold.ledger import coalesce
 from twofold.publication import Publication
-from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES
+from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES, view_table
+from twofold.view import View
 
 _MARKET = ["venue", "symbol"]
 _REBUILD = "Rebuild from `raw`: `twofold doctor --mend`."
 
 
-def look_at_contents(lake: Lake, publication: Publication) -> Iterator[Finding]:
-    """Compare the rows of a publication's tables with its accounts, and its trades with its ledger."""
-    for look in (_rows_by_lane, _ids):
+def look_at_contents(lake: Lake, publication: Publication, views: Iterable[View]) -> Iterator[Finding]:
+    """Compare the rows of a publication's tables with its accounts, and its trades with its ledger and its views."""
+    looks = [_rows_by_lane(lake, publication), _ids(lake, publication)]
+    looks += [_partials(lake, publication, view) for view in views if _is_folded_so(publication, view)]
+    for look in looks:
         try:
-            yield from look(lake, publication)
-        except (LakeError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            yield from look
+        except (LakeError, ArithmeticOverflow, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             sentence = f"its tables cannot be compared, since a data file is damaged inside ({error})."
             yield Finding("content", f"publication {publication.sequence}", sentence, _REBUILD)
 
@@ -63,6 +67,36 @@ def _ids(lake: Lake, publication: Publication) -> Iterator[Finding]:
         if in_ledger != ids:
             sentence = f"it has {in_ledger} ids of {symbol} at {venue} where `trades` has {ids}."
             yield Finding("content", _place(LEDGER.name, publication), sentence, _REBUILD)
+
+
+def _is_folded_so(publication: Publication, view: View) -> bool:
+    is_there = {TRADES.name, view_table(view).name} <= publication.tables.keys()
+    return is_there and publication.view_hashes.get(view.name) == view.hash
+
+
+def _partials(lake: Lake, publication: Publication, view: View) -> Iterator[Finding]:
+    """Fold the trades again, day by day, and compare: all but revisions, which trades alone do not tell."""
+    table = view_table(view).name
+    window = pl.col("event_time").dt.truncate(f"{view.window_us}us")
+    trades = lake.scan(TRADES.name, publication.tables[TRADES.name])
+    partials = lake.scan(table, publication.tables[table])
+    days = pl.concat([trades.select(day=window.dt.date()), partials.select("day")]).unique().collect(engine="streaming")
+    wrong = 0
+    for day in days["day"]:
+        counted = fold([view], trades.filter(window.dt.date() == day).collect())[view.name]
+        there = merge(view, partials.filter(pl.col("day") == day).select(view.partial_schema.names()).collect())
+        wrong += _differing(view, counted, there)
+    if wrong:
+        sentence = f"{wrong} of its groups are not what `trades` folds to."
+        yield Finding("content", _place(table, publication), sentence, _REBUILD)
+
+
+def _differing(view: View, one: pl.DataFrame, other: pl.DataFrame) -> int:
+    """How many groups there are in only one of two frames of partials, or in both with different states."""
+    columns = [name for name in view.partial_schema if name != "revisions"]
+    rows = pl.concat([one.select(columns), other.select(columns)])
+    same = rows.group_by(columns).len().filter(pl.col("len") > 1)
+    return rows.select(view.group).unique().height - same.height
 
 
 def _place(table: str, publication: Publication) -> str:

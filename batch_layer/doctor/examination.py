@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from twofold.errors import EventLogError, LakeError, LakeUnreachable, NoLake, To
 from twofold.lake import Lake
 from twofold.publication import GENESIS, PUBLICATIONS, Publication
 from twofold.records import OpenReader
+from twofold.view import View
 
 
 @dataclass
@@ -62,7 +64,7 @@ class Examination:
         return any(finding.check == "content" for finding in self.findings)
 
 
-def examine(lake: Lake, open_reader: OpenReader) -> Examination:
+def examine(lake: Lake, open_reader: OpenReader, views: Iterable[View]) -> Examination:
     """Look at everything. Cycles may be at work meanwhile: what they have not published is no fault.
 
     Raises:
@@ -79,7 +81,7 @@ def examine(lake: Lake, open_reader: OpenReader) -> Examination:
     except OSError as error:
         raise LakeUnreachable(f"A file of the lake cannot be read: {error}. Look at the rights there.") from error
     found.findings += look_at_publications(found.published, unreadable, found.logs)
-    _compare_contents(found, lake)
+    _compare_contents(found, lake, views)
     _compare_with_event_log(found, open_reader)
     return found
 
@@ -117,7 +119,7 @@ def _look_at_tables(found: Examination) -> None:
             found.findings += about_files(name, broken, named, found.newest.sequence)
 
 
-def _compare_contents(found: Examination, lake: Lake) -> None:
+def _compare_contents(found: Examination, lake: Lake, views: Iterable[View]) -> None:
     newest = found.newest
     # Readers fail in their own ways on what is broken, some of which end the process: they are kept away from it.
     broken = [table for table in newest.tables if not found.is_whole(newest, table) or found.logs[table].is_broken]
@@ -127,7 +129,7 @@ def _compare_contents(found: Examination, lake: Lake) -> None:
             "cannot be read."
         )
         return
-    found.findings += look_at_contents(lake, newest)
+    found.findings += look_at_contents(lake, newest, views)
 
 
 def _compare_with_event_log(found: Examination, open_reader: OpenReader) -> None:

@@ -19,11 +19,12 @@ from twofold.lake import CHECKPOINT_EVERY, Lake, TableSpec, TableWriter
 from twofold.lane import Positions
 from twofold.publication import PUBLICATIONS, Publication, Publications, found_lake, publish
 from twofold.records import RecordReader
-from twofold.tables import LEDGER, RAW, TRADES
+from twofold.tables import LEDGER, RAW, TRADES, view_table
+from twofold.views import VIEWS
 
 
 def found(market: SmallMarket) -> Examination:
-    return examine(market.lake, market.log.open_reader)
+    return examine(market.lake, market.log.open_reader, VIEWS.values())
 
 
 def said(market: SmallMarket, check: str) -> list[str]:
@@ -247,6 +248,18 @@ def test_records_that_are_missing_from_raw_are_found(market: SmallMarket) -> Non
     assert "Nothing mends this" in line
 
 
+@pytest.mark.parametrize("name", list(VIEWS))
+def test_a_view_that_is_not_what_the_trades_fold_to_is_found(market: SmallMarket, name: str) -> None:
+    change_rows(market, view_table(VIEWS[name]), lambda rows: pl.concat([rows[:1], rows[:1]]))
+    assert f"views/{name}, publication 4: 3 of its groups are not what" in said(market, "content")[0]
+
+
+def test_a_view_of_another_meaning_is_not_compared(market: SmallMarket) -> None:
+    change_rows(market, view_table(VIEWS["bars"]), lambda rows: rows[:1])
+    publish_changed(market, view_hashes={"bars": "another"})
+    assert said(market, "content") == []
+
+
 def test_a_topic_made_anew_is_found(market: SmallMarket) -> None:
     market.log = type(market.log)(["other-topic/0"])
     assert "but the log is of other-topic" in said(market, "event log")[0]
@@ -277,7 +290,7 @@ def test_where_the_event_log_does_not_answer_the_rest_is_checked_all_the_same(
         raise EventLogUnreachable("No Kafka broker answers.")
 
     empty(files.commit("raw", 3))
-    examination = examine(market.lake, fail)
+    examination = examine(market.lake, fail, VIEWS.values())
     assert "No Kafka broker answers." in examination.unchecked[-1]
     assert examination.findings
 
@@ -286,17 +299,17 @@ def test_a_topic_that_is_gone_is_found(market: SmallMarket) -> None:
     def fail(_: Positions) -> RecordReader:
         raise TopicMissing("Kafka has no topic 'trades'.")
 
-    assert [finding.check for finding in examine(market.lake, fail).findings] == ["event log"]
+    assert [finding.check for finding in examine(market.lake, fail, VIEWS.values()).findings] == ["event log"]
 
 
 def test_where_there_is_no_lake_the_error_says_so(tmp_path: Path) -> None:
     with pytest.raises(NoLake, match="TWOFOLD_LAKE"):
-        examine(Lake(str(tmp_path / "nowhere")), SmallMarket(tmp_path).log.open_reader)
+        examine(Lake(str(tmp_path / "nowhere")), SmallMarket(tmp_path).log.open_reader, VIEWS.values())
 
 
 def test_an_object_store_is_refused(market: SmallMarket) -> None:
     with pytest.raises(LakeError, match="looks at files"):
-        examine(Lake("s3://bucket/lake"), market.log.open_reader)
+        examine(Lake("s3://bucket/lake"), market.log.open_reader, VIEWS.values())
 
 
 def test_looking_changes_nothing(market: SmallMarket, files: LakeFiles) -> None:
