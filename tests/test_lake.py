@@ -179,6 +179,14 @@ def test_what_is_not_there_is_named(lake: Lake) -> None:
         lake.open("numbers", 7)
 
 
+def test_a_data_file_of_which_nothing_is_left_is_an_error_and_no_end_of_the_process(lake: Lake) -> None:
+    TableWriter(lake, NUMBERS).append(numbers(1))
+    (file,) = lake.files("numbers", 1)
+    Path(lake.address("numbers"), file.rsplit("/", 1)[1]).write_bytes(b"")
+    with pytest.raises(LakeUnreachable, match="'numbers' cannot be read"):
+        lake.read_files("numbers", [file], ["n"])
+
+
 def test_a_folder_that_is_gone_is_noticed(lake: Lake, tmp_path: Path) -> None:
     TableWriter(lake, NUMBERS)
     lake.look_for("numbers")

@@ -96,7 +96,7 @@ def _last_whole(found: Examination) -> Published | None:
     whole = [each for each in found.published if found.has_whole(each.publication)]
     if whole:
         return whole[-1]
-    can_begin_anew = all(log.opens(0) for log in found.logs.values())
+    can_begin_anew = all(log.head < 0 or log.opens(0) for log in found.logs.values())  # one that is gone is made anew
     return Published(0, GENESIS) if can_begin_anew else None
 
 

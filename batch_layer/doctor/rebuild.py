@@ -105,7 +105,10 @@ def plan_rebuild(found: Examination, definitions: Definitions) -> Rebuild | None
     newest = found.newest
     if not publications or found.broken[PUBLICATIONS.name] or not found.is_whole(newest, RAW.name):
         return None
-    if any(log.is_broken for log in found.logs.values()) or not newest.tables.keys() <= found.logs.keys():
+    if any(log.is_broken for log in found.logs.values()):
+        return None
+    # A table made anew would count its versions from 0 again, and older publications would name others' content.
+    if not all(found.logs[table].opens(version) for table, version in newest.tables.items()):
         return None
     if not _follow_each_other(publications) or not _mean_the_same(publications, definitions.views):
         return None

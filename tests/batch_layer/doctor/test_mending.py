@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,6 +142,14 @@ def test_where_nothing_is_whole_everything_is_taken_in_anew(market: SmallMarket,
 def test_where_a_table_cannot_even_be_emptied_nothing_is_offered(market: SmallMarket, files: LakeFiles) -> None:
     files.commit("raw", 0).unlink()
     assert offered(market) == []
+
+
+def test_a_table_that_is_gone_is_made_anew_only_with_all_others(market: SmallMarket, files: LakeFiles) -> None:
+    shutil.rmtree(files.root / "ledger")
+    (going_back,) = offered(market)
+    assert going_back.sentence.startswith("Go back to the state before the first publication")
+    mend_all(market)
+    check_goes_on(market)
 
 
 def test_a_row_of_publications_that_cannot_be_read_is_mended_by_going_back(
