@@ -13,7 +13,7 @@ from serving.query import Query, rfc3339
 from serving.seam import Pair
 from serving.speed_side import SpeedSide
 from twofold.errors import UnknownName
-from twofold.fold import checked, coarsen, finished, merging
+from twofold.fold import UNOPTIMIZED, checked, coarsen, finished, merging
 from twofold.watermark import watermarks_us
 
 _SHOWN_NAMES = 50
@@ -56,8 +56,9 @@ class Answer:
 
 
 def material(query: Query, pair: Pair) -> int:
-    """How many partials there are to look at for an answer."""
-    return _published(query, pair).height + (pair.speed.count(query.view.name) if pair.speed else 0)
+    """How many partials there are to look at for an answer, at most."""
+    published = pair.batch.partials[query.view.name].count(query.venue, query.symbol, _newest(query))
+    return published + (pair.speed.count(query.view.name) if pair.speed else 0)
 
 
 def answer(query: Query, pair: Pair) -> Answer:
@@ -73,7 +74,7 @@ def answer(query: Query, pair: Pair) -> Answer:
         both.append(_provisional(query, pair.speed).with_columns(live=pl.lit(value=True)))
     query_of_both = merging(view, coarsen(pl.concat(both), query.interval_us), pl.col("live").any())
     # Sorted afterwards: as a part of the query, a sort of few rows takes longer than the rest of it.
-    merged = checked(view, query_of_both.collect()).sort(view.group)
+    merged = checked(view, query_of_both.collect(optimizations=UNOPTIMIZED)).sort(view.group)
     if query.last is not None and merged.height > query.last:
         merged = merged.group_by(view.keys, maintain_order=True).tail(query.last)
     rows = _labelled(query, pair, finished(view, merged))
@@ -85,12 +86,15 @@ def answer(query: Query, pair: Pair) -> Answer:
 
 def _published(query: Query, pair: Pair) -> pl.DataFrame:
     """The batch side's partials that the question is about."""
-    newest = None
-    if query.last is not None and set(query.view.keys) == {"venue", "symbol"}:
-        # Then a window is one row, and what stands before so many of the newest is in none of the windows asked for.
-        newest = query.last * (query.interval_us // query.view.window_us)
     start_us, end_us = query.aligned_us(query.start_us), query.aligned_us(query.end_us)
-    return pair.batch.partials[query.view.name].about(query.venue, query.symbol, start_us, end_us, newest)
+    return pair.batch.partials[query.view.name].about(query.venue, query.symbol, start_us, end_us, _newest(query))
+
+
+def _newest(query: Query) -> int | None:
+    """How many of a market's newest rows hold all windows asked for, if that is known."""
+    if query.last is None or set(query.view.keys) != {"venue", "symbol"}:  # with more keys a window has many rows
+        return None
+    return query.last * (query.interval_us // query.view.window_us)
 
 
 def _provisional(query: Query, speed: SpeedSide) -> pl.LazyFrame:

@@ -59,6 +59,11 @@ class SortedPartials:
             parts = [part.tail(newest) for part in parts]
         return pl.concat(parts) if parts else self.frame.clear()
 
+    def count(self, venue: str | None, symbol: str | None, newest: int | None) -> int:
+        """How many rows there are of those markets, or of the newest of each."""
+        counts = (count for _, count in self._spans(venue, symbol))
+        return sum(counts) if newest is None else sum(min(count, newest) for count in counts)
+
     def _spans(self, venue: str | None, symbol: str | None) -> Iterator[tuple[int, int]]:
         if venue is not None and symbol is not None:
             if span := self.markets.get((venue, symbol)):

@@ -16,9 +16,6 @@ from twofold.speed_state import WorkerState
 MICRO_BATCH_RECORDS = 20_000
 """Records that one micro-batch holds, about, at most."""
 
-MICRO_BATCH_MS = 20
-"""Milliseconds between the starts of micro-batches when little comes: saves work, and costs at most that freshness."""
-
 _POLL_MS = 100
 _LOOK_S = 0.5
 
@@ -101,12 +98,9 @@ class Reading(threading.Thread):
         self.paused = self._predecessor is None and self._out_of_memory()
 
     def _micro_batch(self, reader: RecordReader) -> None:
-        started_s = monotonic()
-        records = self._step(reader)
+        self._step(reader)
         if self.ready_at_s is None:
             self._see_whether_ready()
-        if records < MICRO_BATCH_RECORDS // 4:
-            self._stopping.wait(max(0.0, MICRO_BATCH_MS / 1000 - (monotonic() - started_s)))
 
     def _see_whether_ready(self) -> None:
         ahead = self._predecessor
@@ -115,7 +109,7 @@ class Reading(threading.Thread):
             self._predecessor = None
             self.ready_at_s = monotonic()
 
-    def _step(self, reader: RecordReader) -> int:
+    def _step(self, reader: RecordReader) -> None:
         batches = reader.poll(_POLL_MS, MICRO_BATCH_RECORDS)
         lost = lost_by_lane(reader.lost[self._lost_seen :])
         self._lost_seen = len(reader.lost)
@@ -124,4 +118,3 @@ class Reading(threading.Thread):
             self.fold.apply(batches, positions, lost)
         elif positions != self.fold.snapshot.positions:
             self.fold.move_to(positions)
-        return sum(len(batch) for batch in batches)

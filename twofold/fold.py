@@ -12,6 +12,9 @@ from twofold.errors import ArithmeticOverflow
 from twofold.finish import finish
 from twofold.view import View
 
+UNOPTIMIZED = pl.QueryOptFlags.none()
+"""How a query over few rows is collected: to look for a better plan takes longer than to carry it out."""
+
 _BOUND = "__bound_"
 
 

@@ -21,6 +21,7 @@ Market = tuple[str, str]
 
 _MARKET = ["venue", "symbol"]
 _WINNER = ["arrival_time", "lane", "offset"]
+_NONE_REPEATED = pl.DataFrame(schema={"lane": pl.String(), "offset": pl.Int64()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Ledger:
         Among trades of one id in `trades` the least (arrival time, lane, offset) is the one that counts.
         """
         if trades.is_empty():
-            return Sorted(trades, trades.select("lane", "offset"), Intervals())
+            return Sorted(trades, _NONE_REPEATED, Intervals())
         markets, market = _numbered(trades)
         ids = trades["trade_id"].to_numpy()
         order = np.lexsort((ids, market))
@@ -145,7 +146,7 @@ class Ledger:
             return self._sort_out_repeats(trades)
         seen = self._are_seen(markets, market, ids)
         if not seen.any():
-            return Sorted(trades, trades.clear().select("lane", "offset"), _intervals(markets, market, ids))
+            return Sorted(trades, _NONE_REPEATED, _intervals(markets, market, ids))
         added = _intervals(markets, market[~seen], ids[~seen])
         repeated = np.zeros(len(seen), dtype=bool)
         repeated[order] = seen

@@ -13,6 +13,8 @@ from twofold.decoding.dead_letter import Refusal
 
 Row = dict[str, Any]
 
+_SOUND = "__sound"
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -43,20 +45,23 @@ def collected_check(header: str) -> Check:
     )
 
 
-def split_by(checks: Sequence[Check], frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, Refusal]]:
-    """Split off the rows that break a check.
+def split_by(
+    checks: Sequence[Check], frame: pl.DataFrame, arranged: Sequence[pl.Expr]
+) -> tuple[pl.DataFrame, dict[int, Refusal]]:
+    """Split off the rows that break a check, and arrange the others as columns; all in one query where none does.
 
     Returns:
-        The rows that break none, and the refusals of the others by their column `row`.
+        The rows that break none, arranged, and the refusals of the others by their column `row`.
     """
     holds = [check.holds for check in checks]
-    sound = frame.select(pl.all_horizontal(holds).fill_null(value=False)).to_series()
+    both = frame.select(*arranged, pl.all_horizontal(holds).fill_null(value=False).alias(_SOUND))
+    sound = both.drop_in_place(_SOUND)
     if sound.all():
-        return frame, {}
+        return both, {}
     broken = frame.filter(~sound).with_columns(
         held=pl.concat_list(holds).list.eval(pl.element().fill_null(value=False))
     )
     refused: dict[int, Refusal] = {}
     for row in broken.iter_rows(named=True):
         refused[row["row"]] = checks[row["held"].index(False)].refusal(row)
-    return frame.filter(sound), refused
+    return both.filter(sound), refused

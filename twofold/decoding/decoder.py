@@ -10,7 +10,7 @@ import polars as pl
 from twofold.decoding import exact, plausible
 from twofold.decoding.binance import read_binance
 from twofold.decoding.canonical import read_canonical
-from twofold.decoding.checks import FIELD_CHECKS, collected_check, split_by
+from twofold.decoding.checks import FIELD_CHECKS, Check, collected_check, split_by
 from twofold.decoding.dead_letter import Reason, Refusal, dead_letters, shorten
 from twofold.decoding.framing import framing_refusals
 from twofold.decoding.origin import collected_texts, find_origins
@@ -99,14 +99,16 @@ def _decode_rows(stack: Stack, rows: Sequence[int], source: Source) -> tuple[pl.
             logged_us,
         ]
     )
+    checks: Sequence[Check] = FIELD_CHECKS
     if source.collected_header is None or not stack.has_headers:
-        sound, broken = split_by(FIELD_CHECKS, frame.hstack([logged_us.alias("received_us")]))
+        frame = frame.hstack([logged_us.alias("received_us")])
     else:
         collected = _picked(collected_texts(stack, source.collected_header), kept)
         frame = frame.hstack([collected, plausible.collected_us(collected).alias("collected_us")])
         frame = frame.with_columns(received_us=pl.coalesce("collected_us", "logged_us"))
-        sound, broken = split_by((collected_check(source.collected_header), *FIELD_CHECKS), frame)
-    return sound.select(_ARRANGED), refused | broken
+        checks = (collected_check(source.collected_header), *FIELD_CHECKS)
+    trades, broken = split_by(checks, frame, _ARRANGED)
+    return trades, refused | broken
 
 
 def _picked(column: pl.Series, rows: Sequence[int]) -> pl.Series:

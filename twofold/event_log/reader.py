@@ -19,7 +19,12 @@ from twofold.event_log.watch import TopicWatch
 from twofold.lane import Lane, Positions
 from twofold.records import Lost, RecordBatch
 
-_FETCH_WAIT_MS = 100
+_GATHER_MS = 20
+"""Milliseconds for which the broker gathers records that trickle in, before it answers a fetch. The client asks for the
+next ones as soon as it hands some over, so they gather while those are worked on; to wait here instead would leave what
+had come by then lying for as long again."""
+
+_GATHER_BYTES = 1024**2  # with so much at hand the broker answers at once
 _PARTITION_FETCH_BYTES = 4 * 1024**2  # a longer record batch comes whole all the same
 _FETCH_BYTES = 32 * 1024**2
 _METADATA_AGE_MS = 4_000
@@ -271,7 +276,8 @@ def _open_consumer(brokers: str) -> KafkaConsumer:
             auto_offset_reset="none",  # anything else passes over lost records without a word
             allow_auto_create_topics=False,
             isolation_level="read_committed",
-            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            fetch_max_wait_ms=_GATHER_MS,
+            fetch_min_bytes=_GATHER_BYTES,
             fetch_max_bytes=_FETCH_BYTES,
             max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
             metadata_max_age_ms=_METADATA_AGE_MS,
