@@ -14,17 +14,12 @@ from twofold.errors import EventLogError, EventLogUnreachable, LogTruncated, Top
 from twofold.event_log.brokers import ANSWER_TIMEOUT_MS, in_our_words, knock, refusal, unreachable
 from twofold.event_log.canary import take_fast_path
 from twofold.event_log.fast_path import to_batches
+from twofold.event_log.gathering import IDLE_MS, Gathering
 from twofold.event_log.topic import Topic
 from twofold.event_log.watch import TopicWatch
 from twofold.lane import Lane, Positions
 from twofold.records import Lost, RecordBatch
 
-_GATHER_MS = 20
-"""Milliseconds for which the broker gathers records that trickle in, before it answers a fetch. The client asks for the
-next ones as soon as it hands some over, so they gather while those are worked on; to wait here instead would leave what
-had come by then lying for as long again."""
-
-_GATHER_BYTES = 1024**2  # with so much at hand the broker answers at once
 _PARTITION_FETCH_BYTES = 4 * 1024**2  # a longer record batch comes whole all the same
 _FETCH_BYTES = 32 * 1024**2
 _METADATA_AGE_MS = 4_000
@@ -67,6 +62,7 @@ class LogReader:
             self._refuse_other_topics()
             self._consumer = stack.enter_context(closing(_open_consumer(brokers)))
             self._fast = not public_path and take_fast_path(self._consumer)
+            self._gathering = Gathering(self._consumer)
             self._open_lanes(self._topic)
             self._resources = stack.pop_all()
 
@@ -230,6 +226,7 @@ class LogReader:
 
     def _fetch(self, timeout_ms: int, max_records: int) -> list[RecordBatch]:
         fetched = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
+        self._gathering.after(records_came=bool(fetched))
         batches: list[RecordBatch] = []
         for partition, records in fetched.items():
             lane = self._lanes[partition]
@@ -276,8 +273,7 @@ def _open_consumer(brokers: str) -> KafkaConsumer:
             auto_offset_reset="none",  # anything else passes over lost records without a word
             allow_auto_create_topics=False,
             isolation_level="read_committed",
-            fetch_max_wait_ms=_GATHER_MS,
-            fetch_min_bytes=_GATHER_BYTES,
+            fetch_max_wait_ms=IDLE_MS,
             fetch_max_bytes=_FETCH_BYTES,
             max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
             metadata_max_age_ms=_METADATA_AGE_MS,
