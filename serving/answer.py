@@ -74,7 +74,7 @@ def answer(query: Query, pair: Pair) -> Answer:
         both.append(_provisional(query, pair.speed).with_columns(live=pl.lit(value=True)))
     query_of_both = merging(view, coarsen(pl.concat(both), query.interval_us), pl.col("live").any())
     # Sorted afterwards: as a part of the query, a sort of few rows takes longer than the rest of it.
-    merged = checked(view, query_of_both.collect(optimizations=UNOPTIMIZED)).sort(view.group)
+    merged = checked(view, query_of_both.collect(engine="in-memory", optimizations=UNOPTIMIZED)).sort(view.group)
     if query.last is not None and merged.height > query.last:
         merged = merged.group_by(view.keys, maintain_order=True).tail(query.last)
     rows = _labelled(query, pair, finished(view, merged))

@@ -154,11 +154,12 @@ class Publications:
             self._table = self._lake.open(PUBLICATIONS.name)
         else:
             self._lake.look_for(PUBLICATIONS.name)
-            try:
-                self._table.update_incremental()
-            except DeltaError:
-                self._table = None  # So that the next look opens the table anew, whether or not this one fails.
-                self._table = self._lake.open(PUBLICATIONS.name)
+            if self._lake.may_be_past(PUBLICATIONS.name, self._table.version()):
+                try:
+                    self._table.update_incremental()
+                except DeltaError:
+                    self._table = None  # So that the next look opens the table anew, whether or not this one fails.
+                    self._table = self._lake.open(PUBLICATIONS.name)
         return self._table
 
 
