@@ -40,19 +40,20 @@ class Answer:
             "query": self.query.canonical(),
         }
 
-    def freshness(self) -> dict[str, Any]:
-        """How fresh the answer is. Without a speed state, lag and age are not known and are null."""
-        speed = self.pair.speed
-        return {
-            "newest_event": _newest_event(self.pair),
-            "lag_records": speed.lag_records if speed else None,
-            "age_ms": round((monotonic() - speed.heard_at_s) * 1000) if speed else None,
-            "speed": self.pair.mode,
-        }
-
     def json_rows(self) -> list[dict[str, Any]]:
         """Rows as JSON data: decimals as text, times as RFC 3339 in UTC."""
         return [{name: _json(value) for name, value in row.items()} for row in self.rows.iter_rows(named=True)]
+
+
+def freshness(pair: Pair) -> dict[str, Any]:
+    """How fresh an answer made of a pair is. Without a speed state, lag and age are not known and are null."""
+    speed = pair.speed
+    return {
+        "newest_event": _newest_event(pair),
+        "lag_records": speed.lag_records if speed else None,
+        "age_ms": round((monotonic() - speed.heard_at_s) * 1000) if speed else None,
+        "speed": pair.mode,
+    }
 
 
 def material(query: Query, pair: Pair) -> int:

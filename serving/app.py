@@ -12,12 +12,12 @@ import orjson
 from fastapi import Depends, FastAPI, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
-from serving.answer import answer, material
+from serving.answer import freshness, material
 from serving.parameters import refuse_unknown
 from serving.problem import answer_errors_as_problems, problem
 from serving.query import BaseChoice, parse_query
-from serving.query import Query as ViewQuery
-from serving.seam import Pair, Seam
+from serving.seam import Seam
+from serving.spoken import Speaker
 from twofold.account import Account, add_accounts
 from twofold.errors import UnknownName
 from twofold.view import View
@@ -49,6 +49,8 @@ def make_app(seam: Seam, views: Mapping[str, View]) -> FastAPI:
 
 
 def _add_views(app: FastAPI, seam: Seam, views: Mapping[str, View]) -> None:
+    speaker = Speaker()
+
     @app.get("/v1/views", summary="The views that exist")
     def list_views() -> Response:
         return _json([_described(view) for view in views.values()])
@@ -70,21 +72,12 @@ def _add_views(app: FastAPI, seam: Seam, views: Mapping[str, View]) -> None:
             views[view], venue=venue, symbol=symbol, interval=interval, start=start, end=end, last=last, base=base
         )
         pair = seam.pair(base)
-        if material(query, pair) <= AT_ONCE_ROWS:
-            return _answered(query, pair)
-        return await run_in_threadpool(_answered, query, pair)
-
-
-def _answered(query: ViewQuery, pair: Pair) -> Response:
-    found = answer(query, pair)
-    return _json(
-        {
-            "view": query.view.name,
-            "rows": found.json_rows(),
-            "receipt": found.receipt(),
-            "freshness": found.freshness(),
-        }
-    )
+        spoken = speaker.known(query, pair)
+        if spoken is None and material(query, pair) <= AT_ONCE_ROWS:
+            spoken = speaker.answer(query, pair)
+        elif spoken is None:
+            spoken = await run_in_threadpool(speaker.answer, query, pair)
+        return _json({"view": view, **spoken._asdict(), "freshness": freshness(pair)})
 
 
 def _add_lanes(app: FastAPI, seam: Seam) -> None:

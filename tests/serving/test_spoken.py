@@ -1,0 +1,82 @@
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import pytest
+from polars.testing import assert_frame_equal
+from small_market import SmallMarket
+
+from serving import spoken
+from serving.answer import answer
+from serving.batch_side import load_batch_side
+from serving.query import Query
+from serving.seam import Pair
+from serving.spoken import Speaker, Spoken
+from twofold.errors import UnknownName
+from twofold.publication import Publications
+from twofold.views import VIEWS
+
+ALL = Query(VIEWS["bars"], 60_000_000)
+HOURS = replace(ALL, interval_us=3_600_000_000)
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> SmallMarket:
+    market = SmallMarket(tmp_path)
+    market.trade("10:00:01")
+    market.cycle()
+    return market
+
+
+def newest(market: SmallMarket) -> Pair:
+    return Pair(load_batch_side(market.lake, market.views, Publications(market.lake).newest(), None))
+
+
+def text(said: Spoken | None) -> bytes:
+    assert said is not None
+    return orjson.dumps(said._asdict())
+
+
+def test_what_is_said_is_the_answer(market: SmallMarket) -> None:
+    pair = newest(market)
+    made = answer(ALL, pair)
+    said = orjson.loads(text(Speaker().answer(ALL, pair)))
+    assert said == {"rows": made.json_rows(), "receipt": orjson.loads(orjson.dumps(made.receipt()))}
+
+
+def test_a_question_asked_again_of_the_same_pair_is_known_by_then(market: SmallMarket) -> None:
+    speaker, pair = Speaker(), newest(market)
+    assert speaker.known(ALL, pair) is None
+    said = speaker.answer(ALL, pair)
+    assert speaker.known(ALL, replace(pair, mode="paused")) is said
+    assert speaker.known(HOURS, pair) is None
+
+
+def test_what_was_said_of_another_pair_is_not_known(market: SmallMarket) -> None:
+    speaker, before = Speaker(), newest(market)
+    speaker.answer(ALL, before)
+    market.trade("10:00:02")
+    market.cycle()
+    after = newest(market)
+    assert speaker.known(ALL, after) is None
+    assert b'"trades":2' in text(speaker.answer(ALL, after))
+    assert speaker.known(ALL, before) is None
+    assert_frame_equal(answer(ALL, after).rows, answer(ALL, newest(market)).rows)
+
+
+def test_what_is_kept_is_bounded(market: SmallMarket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spoken, "MOST", 1)
+    speaker, pair = Speaker(), newest(market)
+    speaker.answer(ALL, pair)
+    speaker.answer(HOURS, pair)
+    assert speaker.known(ALL, pair) is not None
+    assert speaker.known(HOURS, pair) is None
+
+
+def test_a_question_that_has_no_answer_is_asked_anew(market: SmallMarket) -> None:
+    speaker, pair = Speaker(), newest(market)
+    nowhere = replace(ALL, venue="nowhere")
+    for _ in range(2):
+        with pytest.raises(UnknownName):
+            speaker.answer(nowhere, pair)
+        assert speaker.known(nowhere, pair) is None
