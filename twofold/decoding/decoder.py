@@ -54,16 +54,19 @@ def decode(batches: Sequence[RecordBatch], sources: Mapping[str, Source], defaul
     stack = Stack(batches)
     refused = framing_refusals(stack.keys, stack.values)
     origins = find_origins(stack, default_source)
-    frames = []
+    alike: dict[tuple[str, str | None], list[tuple[Source, Sequence[int]]]] = {}
     for name, rows in origins.rows_of.items():
         readable = [row for row in rows if row not in refused] if refused else rows
         declared = _declared(name, sources)
         if isinstance(declared, Refusal):
             refused.update(dict.fromkeys(readable, declared))
         else:
-            frame, broken = _decode_rows(stack, readable, declared)
-            frames.append(frame)
-            refused.update(broken)
+            alike.setdefault((declared.wire_format, declared.collected_header), []).append((declared, readable))
+    frames = []
+    for parts in alike.values():
+        frame, broken = _decode_rows(stack, *_together(parts))
+        frames.append(frame)
+        refused.update(broken)
     return Decoded(_in_order(frames), dead_letters(stack, refused, origins.source_of))
 
 
@@ -79,18 +82,31 @@ def _declared(name: str, sources: Mapping[str, Source]) -> Source | Refusal:
     return source
 
 
-def _decode_rows(stack: Stack, rows: Sequence[int], source: Source) -> tuple[pl.DataFrame, dict[int, Refusal]]:
-    """Decode rows of one source that have passed the framing: the sound ones with all columns, the refusals by row."""
+def _together(parts: Sequence[tuple[Source, Sequence[int]]]) -> tuple[Source, Sequence[int], pl.Series]:
+    """Put rows of sources whose records are read alike into the order of the log: any of them, rows, and venues."""
+    (source, rows), *others = parts
+    if not others:
+        return source, rows, pl.Series("venue", [source.venue], dtype=pl.String).new_from_index(0, len(rows))
+    venue_of = {row: part.venue for part, rows in parts for row in rows}
+    rows = sorted(venue_of)
+    return source, rows, pl.Series("venue", [venue_of[row] for row in rows], dtype=pl.String)
+
+
+def _decode_rows(
+    stack: Stack, source: Source, rows: Sequence[int], venues: pl.Series
+) -> tuple[pl.DataFrame, dict[int, Refusal]]:
+    """Decode rows read alike that have passed the framing: the sound ones with all columns, the refusals by row."""
     fields = FIELD_READERS[source.wire_format](stack.values_of(rows))
     refused = {rows[place]: refusal for place, refusal in fields.refused.items()}
     kept = [rows[place] for place in fields.places] if refused else rows
+    venues = venues.gather(list(fields.places)) if refused else venues
     price = exact.to_decimals(fields.columns["price_text"])
     size = exact.to_decimals(fields.columns["size_text"])
     logged_us = _picked(stack.logged_us, kept)
     frame = fields.columns.hstack(
         [
             pl.Series("row", kept, dtype=pl.Int64),
-            pl.Series("venue", [source.venue], dtype=pl.String).new_from_index(0, len(kept)),
+            venues,
             price.alias("price"),
             size.alias("size"),
             exact.notional_of(price, size).alias("notional"),
