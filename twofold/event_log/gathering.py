@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from kafka import KafkaConsumer
 
-GATHER_MS = 10
+GATHER_MS = 6
 """Milliseconds that a fetch waits for more while records come."""
 
 IDLE_MS = 100
