@@ -137,8 +137,9 @@ Settings:
   machine: {os.cpu_count()} processors, {platform.platform()}, Python {platform.python_version()}
   load: {rate:,} trades/s, open loop, {SYMBOLS} symbols of Zipf volume; one trade in {PROBE_EVERY} is a probe, on all \
 {PARTITIONS} partitions
-  requests: GET /v1/views/bars?venue=probe every {ASK_EVERY_S * 1000:.0f} ms, open loop; waiting for the next one counts
-  system: the parts of `twofold up`, Prefect among them; a batch cycle every {CYCLE_EVERY_S} s, niced as there
+  requests: GET /v1/views/bars?venue=probe every {ASK_EVERY_S * 1000:.0f} ms, open loop, and waiting counts;
+    serving says again what it said of the same state
+  system: the parts of `twofold up`, Prefect among them; a batch cycle every {CYCLE_EVERY_S} s, standing back as there
   producer: librdkafka, acks=all, linger 5 ms, handing over what is due every {TICK_S * 1000:.0f} ms""")
 
 
