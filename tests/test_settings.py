@@ -94,3 +94,11 @@ def test_all_that_does_not_fit_is_named_at_once(monkeypatch: pytest.MonkeyPatch)
 def test_settings_cannot_be_changed_afterwards() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().topic = "other"  # type: ignore[misc]  # the mistake that is tested
+
+
+@pytest.mark.parametrize("address", ["localhost", "127.0.0.1:", ":18080", "127.0.0.1:http", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("name", ["TWOFOLD_SPEED_ADDRESS", "TWOFOLD_SERVING_ADDRESS"])
+def test_an_address_is_a_host_and_a_port(monkeypatch: pytest.MonkeyPatch, name: str, address: str) -> None:
+    monkeypatch.setenv(name, address)
+    with pytest.raises(SettingsError, match=name):
+        load_settings()

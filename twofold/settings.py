@@ -12,6 +12,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from twofold.errors import SettingsError
 from twofold.source import SHIPPED_SOURCES, Source
 
+_ADDRESS = r"^[A-Za-z0-9._-]+:[0-9]{1,5}$"
+"""`host:port`."""
+
 
 class Settings(BaseSettings):
     """Where things are and how much they may take. Sizes are in bytes, times in the unit that the name ends with."""
@@ -36,9 +39,11 @@ class Settings(BaseSettings):
     )
     default_source: str = Field(default="simulator", description="The source of records that carry no `source` header.")
     speed_address: str = Field(
-        default="127.0.0.1:18815", description="Where the speed worker listens and serving asks."
+        default="127.0.0.1:18815", pattern=_ADDRESS, description="Where the speed worker listens and serving asks."
     )
-    serving_address: str = Field(default="127.0.0.1:18080", description="Where the serving API listens.")
+    serving_address: str = Field(
+        default="127.0.0.1:18080", pattern=_ADDRESS, description="Where the serving API listens."
+    )
     prefect_port: int = Field(
         default=14200, ge=1, le=65535, description="Loopback port of the Prefect server of `twofold up`."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twofold.responsiveness import responsive
 from twofold.settings import load_settings
+from twofold.supervision.local_parts import check_port, split_address
 
 
 def serve() -> None:
@@ -18,6 +19,7 @@ def serve() -> None:
         from twofold.views import VIEWS
 
     settings = load_settings()
-    host, _, port = settings.serving_address.rpartition(":")
+    host, port = split_address(settings.serving_address)
+    check_port("The serving API", "TWOFOLD_SERVING_ADDRESS", host, port)
     seam = Seam(Lake(settings.lake_root), SpeedClient(settings.speed_address, VIEWS), VIEWS)
-    uvicorn.run(make_app(seam, VIEWS), host=host, port=int(port), log_level="warning", timeout_graceful_shutdown=3)
+    uvicorn.run(make_app(seam, VIEWS), host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)

@@ -8,6 +8,7 @@ import threading
 
 from twofold.responsiveness import responsive
 from twofold.settings import load_settings
+from twofold.supervision.local_parts import check_port, split_address
 
 
 def speed() -> None:
@@ -20,6 +21,7 @@ def speed() -> None:
         from twofold.views import VIEWS
 
     settings = load_settings()
+    check_port("The speed worker", "TWOFOLD_SPEED_ADDRESS", *split_address(settings.speed_address))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)
     worker = SpeedWorker(
@@ -34,5 +36,7 @@ def speed() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     threading.Thread(target=server.serve, name="flight", daemon=True).start()
-    worker.run()
-    server.shutdown()
+    try:
+        worker.run()
+    finally:
+        server.shutdown()

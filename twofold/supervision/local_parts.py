@@ -40,7 +40,7 @@ def local_parts(settings: Settings, source: Sequence[str]) -> list[Part]:
         *([kafka] if settings.embedded_kafka else []),
         prefect,
         Part("serving", _twofold("serve"), needs=log, is_ready=lambda: _answers(f"{serving_url(settings)}/healthz")),
-        Part("speed", _twofold("speed"), needs=log, is_ready=lambda: listens(*_split(settings.speed_address))),
+        Part("speed", _twofold("speed"), needs=log, is_ready=lambda: listens(*split_address(settings.speed_address))),
         Part("deployments", _twofold("deployments"), needs=(*log, prefect.name), stands_back=True),
         Part("source", _twofold(*source), needs=log, endless=False),
     ]
@@ -70,11 +70,20 @@ def check_ports(settings: Settings) -> None:
         PortTaken: one cannot; the message names the port and the setting that moves it.
     """
     for part, setting, host, port in _addresses(settings):
-        if why := obstacle(host, port):
-            raise PortTaken(
-                f"{part} is to listen on {host}:{port}, but: {why}. Stop what uses the port (a Twofold that was "
-                f"stopped just now needs some seconds), or choose another by {setting}. Nothing was started."
-            )
+        check_port(part, setting, host, port)
+
+
+def check_port(part: str, setting: str, host: str, port: int) -> None:
+    """Make sure that one part can listen where it is to.
+
+    Raises:
+        PortTaken: it cannot; the message names the port and the setting that moves it.
+    """
+    if why := obstacle(host, port):
+        raise PortTaken(
+            f"{part} is to listen on {host}:{port}, but: {why}. Stop what uses the port (a Twofold that was "
+            f"stopped just now needs some seconds), or choose another by {setting}. Nothing was started."
+        )
 
 
 def serving_url(settings: Settings) -> str:
@@ -91,11 +100,12 @@ def _addresses(settings: Settings) -> Iterator[tuple[str, str, str, int]]:
     if settings.embedded_kafka:
         yield "Kafka", "TWOFOLD_KAFKA_PORT", _LOOPBACK, settings.kafka_port
     yield "The Prefect server", "TWOFOLD_PREFECT_PORT", _LOOPBACK, settings.prefect_port
-    yield "The speed worker", "TWOFOLD_SPEED_ADDRESS", *_split(settings.speed_address)
-    yield "The serving API", "TWOFOLD_SERVING_ADDRESS", *_split(settings.serving_address)
+    yield "The speed worker", "TWOFOLD_SPEED_ADDRESS", *split_address(settings.speed_address)
+    yield "The serving API", "TWOFOLD_SERVING_ADDRESS", *split_address(settings.serving_address)
 
 
-def _split(address: str) -> tuple[str, int]:
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of an address such as `127.0.0.1:18080`."""
     host, _, port = address.rpartition(":")
     return host, int(port)
 
