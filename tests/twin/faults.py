@@ -1,0 +1,92 @@
+"""Faults to plant: each breaks one thing that a law stands on, for as long as the context lasts, in this process only.
+
+They are switches of the tests: `make twin FAULT=name` runs the twin with one of them, and it must find it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from unittest.mock import patch
+
+import batch_layer.cycle
+import serving.answer
+import speed_layer.worker
+from speed_layer.base import Base, load_base
+from speed_layer.base_fold import BaseFold
+from twofold.lake import Lake
+from twofold.publication import Publication, Publications, publish
+from twofold.source import Source
+from twofold.view import View
+
+
+@contextmanager
+def cut_off_by_one() -> Iterator[None]:
+    """The speed worker begins one record after the cut."""
+
+    def shifted(lake: Lake, publication: Publication) -> Base:
+        base = load_base(lake, publication)
+        return replace(base, cut={lane: offset + 1 for lane, offset in base.cut.items()})
+
+    with patch.object(speed_layer.worker, "load_base", shifted):
+        yield
+
+
+@contextmanager
+def old_state_kept() -> Iterator[None]:
+    """When the cut moves, the new fold begins with the partials of the fold before it."""
+    folds: list[BaseFold] = []
+
+    def kept(base: Base, views: Mapping[str, View], sources: Mapping[str, Source], source: str) -> BaseFold:
+        fold = BaseFold(base, views, sources, source)
+        if folds and folds[-1].base.sequence < base.sequence:
+            fold.snapshot = replace(fold.snapshot, logs=folds[-1].snapshot.logs)
+        folds[:] = [fold]
+        return fold
+
+    with patch.object(speed_layer.worker, "BaseFold", kept):
+        yield
+
+
+@contextmanager
+def ledger_skipped() -> Iterator[None]:
+    """The speed worker does not know the ids that were seen below the cut."""
+
+    def unknowing(lake: Lake, publication: Publication) -> Base:
+        base = load_base(lake, publication)
+        return Base(base.sequence, base.cut)
+
+    with patch.object(speed_layer.worker, "load_base", unknowing):
+        yield
+
+
+@contextmanager
+def parent_not_compared() -> Iterator[None]:
+    """A cycle publishes on top of whatever has been published since it began."""
+
+    def careless(lake: Lake, publication: Publication) -> None:
+        publish(lake, replace(publication, sequence=Publications(lake).newest().sequence + 1))
+
+    with patch.object(batch_layer.cycle, "publish", careless):
+        yield
+
+
+@contextmanager
+def finality_too_early() -> Iterator[None]:
+    """An answer takes the newest time that a venue has seen for its watermark, not the third newest."""
+
+    def early(witnesses: Mapping[str, list[int]]) -> dict[str, int]:
+        return {venue: times[0] for venue, times in witnesses.items() if times}
+
+    with patch.object(serving.answer, "watermarks_us", early):
+        yield
+
+
+FAULTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
+    "cut-off-by-one": cut_off_by_one,
+    "old-state-kept": old_state_kept,
+    "ledger-skipped": ledger_skipped,
+    "parent-not-compared": parent_not_compared,
+    "finality-too-early": finality_too_early,
+}

@@ -1,0 +1,210 @@
+"""The parts of Twofold as the twin moves them: batch cycles, a speed worker and serving, in one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from math import inf
+from typing import Literal
+from unittest.mock import patch
+
+from deltalake import DeltaTable
+from laws.commit_points import Crash
+from laws.market import Market
+from memory_log import MemoryLog, MemoryReader, Poll
+
+import batch_layer.cycle
+import batch_layer.partials
+import serving.answer
+import serving.seam
+import serving.speed_side
+import speed_layer.reading
+import speed_layer.worker
+from batch_layer.cycle import BatchCycle
+from serving.seam import Seam
+from serving.speed_side import SpeedClient
+from speed_layer.reading import Reading
+from speed_layer.worker import SpeedWorker
+from twofold import lake as lake_module
+from twofold.clock import from_epoch_us
+from twofold.errors import SpeedAway
+from twofold.lake import Lake
+from twofold.lane import Positions
+from twofold.publication import PUBLICATIONS
+from twofold.records import Lost
+from twofold.source import SHIPPED_SOURCES
+from twofold.speed_state import ChangesRequest
+from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES, view_table
+from twofold.views import bars
+
+VIEWS = {bars.name: bars}
+SOURCES = {name: source.model_copy(update={"ids": "unique"}) for name, source in SHIPPED_SOURCES.items()}
+SOURCE = "simulator"
+
+TABLES = tuple(spec.name for spec in (RAW, LEDGER, TRADES, DEAD_LETTERS, view_table(bars), PUBLICATIONS))
+"""The tables that a cycle commits to, in that order."""
+
+ROOMY_BYTES = 2**62
+
+Moment = Literal["before", "after"]
+
+
+@contextmanager
+def clocked(market: Market) -> Iterator[None]:
+    """Every part goes by the market's clock, and a speed worker's readings go on only when they are told to."""
+
+    def now_s() -> float:
+        return market.now_ms / 1000
+
+    with ExitStack() as stack:
+        for module in (speed_layer.worker, speed_layer.reading, serving.seam, serving.speed_side, serving.answer):
+            stack.enter_context(patch.object(module, "monotonic", now_s))
+        stack.enter_context(patch.object(speed_layer.worker, "Reading", SteppedReading))
+        yield
+
+
+@contextmanager
+def compacting() -> Iterator[None]:
+    """Cycles rewrite every day that they touch, and the ledger."""
+    with (
+        patch.object(batch_layer.partials, "FILES_PER_DAY", 1),
+        patch.object(batch_layer.cycle, "LEDGER_FILES", 1),
+    ):
+        yield
+
+
+@contextmanager
+def killed(moment: Moment, table: str) -> Iterator[None]:
+    """Whoever commits to a table ends there, as a killed process ends; with no commit to it nothing happens."""
+    with ExitStack() as stack:
+        for owner, name in ((lake_module, "write_deltalake"), (DeltaTable, "restore")):
+            stack.enter_context(patch.object(owner, name, _deadly(getattr(owner, name), moment, table)))
+        try:
+            yield
+        except Crash:
+            return
+
+
+@dataclass
+class Attempt:
+    """A batch cycle, known by the time that its publication would bear."""
+
+    time: datetime
+    parent: int | None = None
+    reader: MemoryReader | None = None
+
+
+class Cycles:
+    """Runs batch cycles and remembers them."""
+
+    def __init__(self, lake: Lake, log: MemoryLog) -> None:
+        self.attempts: dict[datetime, Attempt] = {}
+        self._lake = lake
+        self._log = log
+
+    def run(self, max_records: int) -> None:
+        """Run a cycle to its end."""
+        attempt = Attempt(from_epoch_us((len(self.attempts) + 1) * 1_000_000))
+        self.attempts[attempt.time] = attempt
+
+        def open_reader(start: Positions) -> MemoryReader:
+            attempt.reader = self._log.open_reader(start)
+            return attempt.reader
+
+        cycle = BatchCycle(self._lake, open_reader, VIEWS, SOURCES, SOURCE, lambda: attempt.time)
+        attempt.parent = cycle.parent.sequence
+        intake = cycle.ingest(max_records)
+        cycle.publish(intake, cycle.fold(intake))
+
+
+class SteppedReading(Reading):
+    """A reading that goes on by one micro-batch when it is told to."""
+
+    reader: MemoryReader
+
+    def start(self) -> None:
+        """Begin as the thread does."""
+        self.stop()  # So that nothing waits.
+        reader = self._open_reader(self.fold.base.cut)
+        assert isinstance(reader, MemoryReader)
+        self.reader = reader
+        self._goal = self.ends = reader.end_offsets()
+
+    def read_on(self, poll: Poll) -> None:
+        """Read and fold one micro-batch, unless memory is short."""
+        self._look(self.reader)
+        if not self.paused:
+            self.reader.tell(poll)
+            self._micro_batch(self.reader)
+
+
+class Speed(SpeedClient):
+    """A speed worker that can be killed and started cold, and the client that asks it."""
+
+    def __init__(self, lake: Lake, log: MemoryLog) -> None:
+        super().__init__("", VIEWS)
+        self._lake = lake
+        self._log = log
+        self._worker: SpeedWorker | None = None
+        self._readers: dict[str, MemoryReader] = {}
+
+    def start(self) -> None:
+        """Start a worker, in place of the one there was, if any."""
+        self._worker = SpeedWorker(self._lake, self._log.open_reader, VIEWS, SOURCES, SOURCE, ROOMY_BYTES)
+
+    def kill(self) -> None:
+        """End the worker; nothing of it is left."""
+        self._worker = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a worker."""
+        return self._worker is not None
+
+    def memory(self, *, is_full: bool) -> None:
+        """Let the worker be out of memory, or not."""
+        if self._worker is not None:
+            self._worker._memory_bytes = 0 if is_full else ROOMY_BYTES
+
+    def read_on(self, polls: Sequence[Poll]) -> None:
+        """Look for a new base, and read on by some micro-batches on each base."""
+        if self._worker is None:
+            return
+        self._worker.look()
+        for reading in self._worker._readings.values():
+            assert isinstance(reading, SteppedReading)
+            self._readers[reading.fold.incarnation] = reading.reader
+            for poll in polls:
+                reading.read_on(poll)
+
+    def lost(self, incarnation: str, positions: Positions) -> list[Lost]:
+        """What retention had taken from under a fold when it was at these positions."""
+        return [gap for gap in self._readers[incarnation].lost if gap.next_offset <= positions.get(gap.lane, 0)]
+
+    def _call(self, request: ChangesRequest) -> list[bytes]:
+        if self._worker is None:
+            raise SpeedAway("There is no speed worker.")
+        return self._worker.changes(request.model_copy(update={"wait_ms": 0}))
+
+
+def new_seam(lake: Lake, speed: Speed) -> Seam:
+    """A serving process that has just started and has seen the lake; it waits for the speed worker for ever."""
+    seam = Seam(lake, speed, VIEWS, inf)
+    seam._stopping.set()  # So that nothing waits.
+    seam.look_at_lake()
+    return seam
+
+
+def _deadly(real, moment: Moment, table: str):  # noqa: ANN001, ANN202  # either of two functions
+    def commit(target, *args, **kwargs):  # noqa: ANN001, ANN002, ANN003, ANN202
+        here = target.table_uri.rstrip("/").endswith(f"/{table}")
+        if here and moment == "before":
+            raise Crash(table)
+        result = real(target, *args, **kwargs)
+        if here:
+            raise Crash(table)
+        return result
+
+    return commit

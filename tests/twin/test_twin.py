@@ -1,0 +1,37 @@
+"""The whole seam under chance: every answer is the oracle's at its receipt, and a planted fault is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from twin.faults import FAULTS
+from twin.walk import Broken, fails, plan, walk
+
+STEPS = 10
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.usefixtures("asked_for")
+def test_whatever_happens_every_answer_is_what_is_expected(lake_begun: Path, seeds: range) -> None:
+    for seed in seeds:
+        walk(lake_begun, seed, STEPS)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found_within_two_hundred_sequences(fault: str, lake_begun: Path) -> None:
+    with FAULTS[fault]():
+        found = (fails(lake_begun, plan(seed, STEPS)) for seed in range(200))
+        assert isinstance(next(failure for failure in found if failure is not None), AssertionError)
+
+
+def test_a_broken_law_is_told_with_its_seed_and_the_steps_that_are_enough(lake_begun: Path) -> None:
+    with FAULTS["ledger-skipped"](), pytest.raises(Broken, match="steps are enough") as broken:
+        [walk(lake_begun, seed, STEPS) for seed in range(200)]
+    assert "  send_again(places=" in str(broken.value)
+    assert "make twin SEQUENCES=1 FIRST_SEED=" in str(broken.value)
+
+
+def test_a_seed_gives_the_same_steps_each_time() -> None:
+    assert plan(7, STEPS) == plan(7, STEPS)
+    assert plan(7, STEPS) != plan(8, STEPS)

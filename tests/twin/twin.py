@@ -1,0 +1,292 @@
+"""The twin: a whole Twofold in one process, to which things happen; after each it is compared with what is expected."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Self
+
+from laws.commit_points import Held, watched
+from laws.market import TOPIC, Market, Sending, steady_trades
+from laws.parts import everything_merged_soon
+from twin.expected import Expected
+from twin.parts import SOURCE, SOURCES, VIEWS, Cycles, Moment, Speed, clocked, compacting, killed, new_seam
+
+from batch_layer.dead_letters import DeadLetters
+from batch_layer.resending import plan_resending
+from serving.answer import answer
+from serving.query import Query
+from serving.seam import Pair
+from twofold.clock import from_epoch_us
+from twofold.errors import SpeedAway, Superseded
+from twofold.lake import Lake
+from twofold.lane import Positions, at_least
+from twofold.publication import Publications
+
+Of = tuple[str, str]
+"""A source and a symbol."""
+
+MARKETS: Sequence[Of] = (("simulator", "BTCUSDT"), ("simulator", "ETHUSDT"), ("binance-spot", "BTCUSDT"))
+"""What is traded; each has a lane of its own choice, which moves when lanes are added."""
+
+INTERVALS_S = (60, 60, 300)
+"""What answers are asked for, in turn."""
+
+MOST_LANES = 5
+ALL = 2**62
+
+
+def begun_market() -> Market:
+    """The market as every sequence finds it."""
+    market = Market()
+    market.send(steady_trades(12))
+    return market
+
+
+def begin(folder: Path) -> None:
+    """Make the lake that every sequence finds: one publication, of all that has been sent."""
+    Cycles(Lake(str(folder)), begun_market().log).run(1_000)
+
+
+class Twin:
+    """One Twofold. Each action is something that happens to it; an `AssertionError` says that a law is broken."""
+
+    def __init__(self, lake_begun: Path) -> None:
+        self._ended = ExitStack()
+        folder = Path(self._ended.enter_context(TemporaryDirectory())) / "lake"
+        shutil.copytree(lake_begun, folder)
+        self._market = begun_market()
+        for context in (everything_merged_soon(), watched(), clocked(self._market)):
+            self._ended.enter_context(context)
+        self._lake = Lake(str(folder))
+        self._publications = Publications(self._lake)
+        self._expected = Expected(self._market)
+        self._sent: list[Sending] = steady_trades(12)
+        self._ids = dict.fromkeys(MARKETS, 100)
+        self._cycles = Cycles(self._lake, self._market.log)
+        self._held: Held | None = None
+        self._speed = Speed(self._lake, self._market.log)
+        self._speed.start()
+        self._seam = new_seam(self._lake, self._speed)
+        self._answered: Pair | None = None
+        self._published: Pair | None = None
+        self._pace = ALL
+        self._serving_lags = False
+        self._asked = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End what is still at work."""
+        if self._held is not None:
+            self._held.crash()
+        self._ended.close()
+
+    # What producers do
+
+    def produce(self, of: Of, sent: Sequence[Sending], *, backwards: bool) -> None:
+        """Send new trades of a market, by rising or falling ids, and what else comes."""
+        new = [self._of(of, sending) for sending in sent]
+        ids = [sending.trade_id for sending in new]
+        self._send(replace(one, trade_id=i) for one, i in zip(new, reversed(ids) if backwards else ids, strict=True))
+
+    def burst(self, of: Of, count: int) -> None:
+        """Send many trades of a market at once."""
+        self._send(self._of(of, Sending(lane=0, gap_ms=5)) for _ in range(count))
+
+    def send_again(self, places: Sequence[int], lanes_on: int) -> None:
+        """Send trades again, in the lane that they had or in another."""
+        again = [self._sent[-1 - place % len(self._sent)] for place in places]
+        self._send(replace(one, lane=one.lane + lanes_on, gap_ms=0) for one in again)
+
+    def retry_dead_letters(self) -> None:
+        """Send those dead letters again that can be used by now: the clocks that ran ahead have been overtaken."""
+        publication = self._publications.newest()
+        letters = DeadLetters(self._lake, publication).of()
+        log = self._market.log
+        plan = plan_resending(self._lake, publication, letters, log.open_reader, SOURCES, SOURCE, self._now)
+        for number, message in enumerate(plan.messages()):
+            lane, headers = log.lanes[number % len(log.lanes)], tuple(message.headers)
+            log.append(lane, message.value, timestamp_ms=self._market.now_ms, key=message.key, headers=headers)
+        self._expected.note_records()
+
+    # What happens to the log
+
+    def add_lane(self) -> None:
+        """Add a partition: some symbols move to another lane."""
+        if len(self._market.log.lanes) < MOST_LANES:
+            self._market.log.add_lane(f"{TOPIC}/{len(self._market.log.lanes)}")
+
+    def retention(self, place: int, beyond_cut: int) -> None:
+        """Let retention take a lane's records up to the cut, or somewhat less or more."""
+        log, cut = self._market.log, self._expected.cut
+        ends = log.end_offsets()
+        lanes = [lane for lane in log.lanes if ends[lane] > cut.get(lane, 0)] or log.lanes
+        lane = lanes[place % len(lanes)]
+        log.trim(lane, max(0, min(cut.get(lane, 0) + beyond_cut, ends[lane])))
+
+    def time_passes(self, seconds: int) -> None:
+        """Let nothing happen for a while."""
+        self._market.now_ms += seconds * 1000
+
+    # What happens to the batch side
+
+    def cycle(self, max_records: int, *, compacts: bool) -> None:
+        """Run a batch cycle, which may compact the view's table."""
+        before = self._expected.sequence
+        with ExitStack() as stack:
+            if compacts:
+                stack.enter_context(compacting())
+            self._cycles.run(max_records)
+        self._see_publication()
+        assert self._expected.sequence == before + 1
+
+    def killed_cycle(self, moment: Moment, table: str) -> None:
+        """Run a batch cycle, and kill it before or after its commit to a table."""
+        with killed(moment, table):
+            self._cycles.run(1_000)
+        self._see_publication()
+
+    def two_cycles(self, max_records: int, points: int) -> None:
+        """Begin a batch cycle that halts after so many commit points; what comes now, comes at the same time.
+
+        If one has halted already, that goes on by so many.
+        """
+        if self._held is None:
+            self._held = Held(lambda: self._cycles.run(max_records))
+        for _ in range(points):
+            self._held.step()
+        if self._held.ended:
+            failure = self._held.failure
+            assert failure is None or isinstance(failure, Superseded), failure
+            self._held = None
+        self._see_publication()
+
+    # What happens to the speed worker and to serving
+
+    def speed_pace(self, pace: int) -> None:
+        """Let the speed worker read on by small micro-batches, by large ones, or not at all."""
+        self._pace = pace
+
+    def kill_speed(self, *, is_back: bool) -> None:
+        """Kill the speed worker; at once there is a new one, cold, or there is none."""
+        self._speed.kill()
+        if is_back:
+            self._speed.start()
+
+    def memory(self, *, is_full: bool) -> None:
+        """Let the speed worker come to its memory bound, or get room again."""
+        self._speed.memory(is_full=is_full)
+
+    def serving_lags(self, *, lags: bool) -> None:
+        """Let serving be too slow to follow, from now on, or quick again."""
+        self._serving_lags = lags
+
+    def restart_serving(self) -> None:
+        """Start serving anew; it answers once it has heard from the speed worker."""
+        self._seam = new_seam(self._lake, self._speed)
+
+    def everything_catches_up(self) -> None:
+        """With every part there and let work, an answer has all that was sent."""
+        if not self._speed.is_up:
+            self._speed.start()
+        self._speed.memory(is_full=False)
+        self._pace, self._serving_lags = ALL, False
+        for _ in range(4):
+            if self._has_caught_up():
+                break
+            self._market.now_ms += 1_000
+            self.life_goes_on()
+        assert self._has_caught_up()
+
+    def life_goes_on(self) -> None:
+        """The speed worker reads, serving looks and is asked, unless they lag or are gone."""
+        if self._pace:
+            self._speed.read_on([[(place, self._pace) for place in range(MOST_LANES)]])
+        if not self._serving_lags:
+            self._seam.look_at_lake()
+            for _ in range(2):
+                self._seam.look_at_speed()
+                self._ask()
+
+    def _ask(self) -> None:
+        """Rows, finality and accounts are what is expected; and no answer takes back what one before it gave."""
+        self._published = self._check(self._seam.pair("published"), self._published)
+        try:
+            pair = self._seam.pair("live")
+        except SpeedAway:
+            return
+        self._answered = self._check(pair, self._answered)
+
+    def _has_caught_up(self) -> bool:
+        """Whether the answer is of the newest publication and of all that is in the log."""
+        pair = self._answered
+        return (
+            pair is not None
+            and pair.mode == "live"
+            and pair.batch.publication.sequence == self._expected.sequence
+            and at_least(pair.positions, self._market.log.end_offsets())
+        )
+
+    def _of(self, of: Of, sending: Sending) -> Sending:
+        """The next trade of a market, in the market's own lane."""
+        source, symbol = of
+        self._ids[of] += 1
+        lane = (MARKETS.index(of) + 1) * 7 % len(self._market.log.lanes)
+        return replace(sending, source=source, symbol=symbol, trade_id=self._ids[of], lane=lane)
+
+    def _send(self, sendings: Iterable[Sending]) -> None:
+        sent = list(sendings)
+        self._market.send(sent)
+        self._sent += [sending for sending in sent if sending.not_a_trade is None and not sending.marker]
+        self._expected.note_records()
+
+    def _now(self) -> datetime:
+        return from_epoch_us(self._market.now_ms * 1000)
+
+    def _see_publication(self) -> None:
+        """If a cycle has published, it went on from the newest publication, and takes nothing back."""
+        newest = self._publications.newest()
+        if newest.sequence == self._expected.sequence:
+            return
+        attempt = self._cycles.attempts[newest.published_at]
+        assert attempt.reader is not None
+        assert attempt.parent == self._expected.sequence == newest.sequence - 1
+        assert newest.cut == attempt.reader.positions
+        assert at_least(newest.cut, self._expected.cut)
+        self._expected.note_publication(newest.cut, attempt.reader.lost)
+        self._expected.check_published(newest.sequence, newest.accounts)
+
+    def _check(self, pair: Pair, before: Pair | None) -> Pair:
+        """An answer that is made of the same as the one before it is the same, and not looked at again."""
+        publication, speed = pair.batch.publication, pair.speed
+        if before is not None:
+            assert publication.sequence >= before.batch.publication.sequence
+            assert at_least(pair.positions, before.positions)
+            if before.batch is pair.batch and _state(before) == _state(pair):
+                return pair
+        self._asked += 1
+        lost = self._speed.lost(speed.header.incarnation, speed.header.positions) if speed else []
+        oracle, cuts = self._expected.oracle(publication.sequence, lost), self._expected.cuts(publication.sequence)
+        for view in VIEWS.values():
+            interval_s = INTERVALS_S[self._asked % len(INTERVALS_S)]
+            given = answer(Query(view, interval_s * 1_000_000), pair)
+            receipt = given.receipt()
+            positions: Positions = receipt["positions"]
+            assert receipt["sequence"] == publication.sequence
+            assert given.json_rows() == oracle.rows(view.name, interval_s, positions, cuts)
+        self._expected.check_answered(
+            publication.sequence, pair.positions, lost, publication.accounts, speed.accounts if speed else {}
+        )
+        return pair
+
+
+def _state(pair: Pair) -> tuple[str, int] | None:
+    """Which state of the speed worker an answer is made of."""
+    return None if pair.speed is None else (pair.speed.header.incarnation, pair.speed.header.version)
