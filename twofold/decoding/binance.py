@@ -87,12 +87,27 @@ def _usual_decoder(values: Sequence[bytes]) -> Callable[[bytes], BinanceTrade]:
     return _wrapped
 
 
-def _look_again(value: bytes) -> BinanceTrade:
+def identify_binance(value: bytes) -> tuple[str, int]:
+    """Read symbol and trade id of a trade frame that may be wrong in all else.
+
+    Raises:
+        Refused: it is no trade frame (`t` means other things elsewhere), or one of the two is not there as it must be.
+    """
+    record = _trade_frame(value)
+    return record.text("s"), record.whole("t", 0, MOST_INT64, Reason.BAD_TRADE_ID)
+
+
+def _trade_frame(value: bytes) -> JsonRecord:
     record = JsonRecord(value)
     if "data" in record and "e" not in record:
         record = record.nested("data")
     if (kind := record.text("e")) != "trade":
         raise Refused(Reason.NOT_A_TRADE, f"Field `e` is {shorten(kind)}; only frames of `trade` are trades.")
+    return record
+
+
+def _look_again(value: bytes) -> BinanceTrade:
+    record = _trade_frame(value)
     return BinanceTrade(
         e="trade",
         s=record.text("s"),

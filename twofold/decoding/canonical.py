@@ -52,6 +52,16 @@ def read_canonical(values: Sequence[bytes]) -> Fields:
     return Fields(columns, reading.places, reading.refused)
 
 
+def identify_canonical(value: bytes) -> tuple[str, int]:
+    """Read symbol and trade id of a value that may be wrong in all else.
+
+    Raises:
+        Refused: it is no object, or one of the two is not there as it must be.
+    """
+    record = JsonRecord(value)
+    return record.text("symbol"), record.whole("trade_id", 0, MOST_INT64, Reason.BAD_TRADE_ID)
+
+
 def _look_again(value: bytes) -> CanonicalTrade:
     record = JsonRecord(value)
     return CanonicalTrade(

@@ -23,12 +23,16 @@ DEAD_LETTER_SCHEMA = pl.Schema(
         "source": pl.String(),
         "reason": pl.String(),
         "detail": pl.String(),
+        "venue": pl.String(),
+        "symbol": pl.String(),
+        "trade_id": pl.Int64(),
     }
 )
 """Columns of a frame of dead letters.
 
 `key`, `value` and `headers` are the record's own bytes; a record without headers has an empty list. `source` is as the
 record's header names it, or the default. `reason` is a code of `Reason`, `detail` a sentence about this very record.
+`venue`, `symbol` and `trade_id` say which trade it would have been; all three are null where that cannot be told.
 """
 
 
@@ -100,12 +104,26 @@ def shorten(bit: object, limit: int = 48) -> str:
     return f"`{text}`" if len(text) <= limit else f"`{text[:limit]}…`"
 
 
-def dead_letters(stack: Stack, refused: Mapping[int, Refusal], source_of: Sequence[str]) -> pl.DataFrame:
-    """Make the frame of the refused rows of the stack, in the stack's order (`DEAD_LETTER_SCHEMA`)."""
+def dead_letters(
+    stack: Stack,
+    refused: Mapping[int, Refusal],
+    source_of: Sequence[str],
+    identity_of: Mapping[int, tuple[str, str, int]],
+) -> pl.DataFrame:
+    """Make the frame of the refused rows of the stack, in the stack's order (`DEAD_LETTER_SCHEMA`).
+
+    Args:
+        stack: all records.
+        refused: why, by row.
+        source_of: the source's name, by row.
+        identity_of: venue, symbol and trade id, by row, where they are known.
+    """
     if not refused:
         return _NONE.clone()
     rows = sorted(refused)
     refusals = [refused[row] for row in rows]
+    unknown = (None, None, None)
+    venues, symbols, trade_ids = zip(*(identity_of.get(row, unknown) for row in rows), strict=True)
     return pl.DataFrame(
         {
             "lane": stack.lanes.gather(rows),
@@ -117,6 +135,9 @@ def dead_letters(stack: Stack, refused: Mapping[int, Refusal], source_of: Sequen
             "source": [source_of[row] for row in rows],
             "reason": [refusal.reason.value for refusal in refusals],
             "detail": [refusal.detail for refusal in refusals],
+            "venue": venues,
+            "symbol": symbols,
+            "trade_id": trade_ids,
         },
         schema=DEAD_LETTER_SCHEMA,
     )

@@ -13,6 +13,7 @@ from twofold.decoding.canonical import read_canonical
 from twofold.decoding.checks import FIELD_CHECKS, Check, collected_check, split_by
 from twofold.decoding.dead_letter import Reason, Refusal, dead_letters, shorten
 from twofold.decoding.framing import framing_refusals
+from twofold.decoding.identity import identities
 from twofold.decoding.origin import collected_texts, find_origins
 from twofold.decoding.stack import Stack
 from twofold.decoding.trade import TRADE_SCHEMA
@@ -67,7 +68,8 @@ def decode(batches: Sequence[RecordBatch], sources: Mapping[str, Source], defaul
         frame, broken = _decode_rows(stack, *_together(parts))
         frames.append(frame)
         refused.update(broken)
-    return Decoded(_in_order(frames), dead_letters(stack, refused, origins.source_of))
+    identity_of = identities(stack, refused, origins.source_of, sources)
+    return Decoded(_in_order(frames), dead_letters(stack, refused, origins.source_of, identity_of))
 
 
 def _declared(name: str, sources: Mapping[str, Source]) -> Source | Refusal:

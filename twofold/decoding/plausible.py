@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -34,6 +35,11 @@ A collector's time matches {_COLLECTED} and is at most {_TOLERANCE_US} us after 
 def is_symbol_sound() -> pl.Expr:
     """The rows whose `symbol` is sound."""
     return pl.col("symbol").str.contains(SYMBOL) & (pl.col("symbol").str.len_bytes() <= LONGEST_SYMBOL)
+
+
+def is_sound(symbol: str) -> bool:
+    """Whether one symbol is sound: the same as `is_symbol_sound` says of a column."""
+    return len(symbol) <= LONGEST_SYMBOL and re.fullmatch(SYMBOL, symbol) is not None
 
 
 def symbol_refusal(symbol: str) -> Refusal:
