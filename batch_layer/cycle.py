@@ -11,32 +11,53 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from batch_layer.gaps import GapRules, contiguous_venues, find_gaps, missing_by_lane, unusable_ids
 from batch_layer.intake import Intake, take_in
+from batch_layer.ledger import add_intervals, with_times
 from batch_layer.partials import add_partials, with_revisions
 from twofold.account import Account, add_accounts, count_by_lane
 from twofold.clock import Clock, utc_now
-from twofold.decoding import DECODER_HASH, decode
+from twofold.decoding import DECODER_HASH, Decoded, decode
 from twofold.fold import fold as fold_views
+from twofold.gaps import OpenHoles
 from twofold.lake import Lake, TableSpec, TableWriter
-from twofold.ledger import Ledger, coalesce
+from twofold.ledger import INTERVAL_SCHEMA, Ledger, Sorted, coalesce
 from twofold.publication import Publication, Publications, found_lake, publish
 from twofold.records import OpenReader, records_frame
-from twofold.source import Source
-from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES, view_table
+from twofold.source import HOLE_AGE_S, Source
+from twofold.tables import DEAD_LETTERS, GAPS, LEDGER, RAW, TRADES, view_table
 from twofold.view import View
-from twofold.watermark import watermarks_us, witness
-
-LEDGER_FILES = 16
-"""Data files of the ledger at which it is rewritten as one, its intervals joined."""
+from twofold.watermark import newest_arrivals_us, watermarks_us, witness
 
 
 @dataclass(frozen=True)
 class Folded:
-    """What a cycle made of its intake: the versions of the tables it wrote, and what became of each record."""
+    """What a cycle made of its intake.
+
+    Attributes:
+        tables: The versions of the tables that it wrote.
+        accounts: What became of each record, per lane.
+        witnesses: What the watermarks stand on by now, per venue.
+        arrivals: The greatest arrival times by now, per venue.
+        missing: How many ids are missing by now, per lane of the trade after them.
+    """
 
     tables: dict[str, int]
     accounts: dict[str, Account]
     witnesses: dict[str, list[int]]
+    arrivals: dict[str, int]
+    missing: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Ids:
+    """What became of the ids of a cycle."""
+
+    told_apart: Sorted
+    holes_before: OpenHoles
+    gaps: pl.DataFrame
+    arrivals: dict[str, int]
+    tables: dict[str, int]
 
 
 class BatchCycle:
@@ -54,6 +75,7 @@ class BatchCycle:
         views: Mapping[str, View],
         sources: Mapping[str, Source],
         default_source: str,
+        hole_age_s: float = HOLE_AGE_S,
         clock: Clock = utc_now,
     ) -> None:
         self._lake = lake
@@ -61,6 +83,7 @@ class BatchCycle:
         self._views = views
         self._sources = sources
         self._default_source = default_source
+        self._gap_rules = GapRules(contiguous_venues(sources), round(hole_age_s * 1_000_000))
         self._clock = clock
         found_lake(lake)
         self.parent = Publications(lake).newest()
@@ -91,19 +114,18 @@ class BatchCycle:
         return bool(intake.records or intake.lost) or not self.parent.made_by(DECODER_HASH)
 
     def fold(self, intake: Intake) -> Folded:
-        """Decode, tell first occurrences from repeats, and fold every view.
+        """Decode, tell first occurrences from repeats, look what is missing, and fold every view.
 
         Raises:
             ArithmeticOverflow: a sum left the range of its type.
             Superseded: another cycle is at work.
         """
         decoded = decode(intake.batches, self._sources, self._default_source)
-        ledger = self._writer(LEDGER)
-        told_apart = Ledger(ledger.rows().collect()).sort_out(decoded.trades)
-        fresh = told_apart.fresh
+        ids = self._take_in_ids(decoded)
+        fresh = ids.told_apart.fresh
         tables = {
             RAW.name: self._raw_version,
-            LEDGER.name: self._add_ids(ledger, told_apart.added.frame),
+            **ids.tables,
             TRADES.name: self._append(TRADES, fresh),
             DEAD_LETTERS.name: self._append(DEAD_LETTERS, decoded.rejected),
         }
@@ -112,10 +134,10 @@ class BatchCycle:
             view = self._views[name]
             writer = self._writer(view_table(view))
             if partials.height:
-                add_partials(view, writer, with_revisions(view, partials, marks))
+                add_partials(view, writer, with_revisions(view, partials, marks, ids.holes_before))
             tables[writer.spec.name] = writer.version
-        accounts = count_by_lane(intake.read, fresh, told_apart.repeated, decoded.rejected, intake.lost)
-        return Folded(tables, accounts, witness(self.parent.witnesses, fresh))
+        accounts = count_by_lane(intake.read, fresh, ids.told_apart.repeated, decoded.rejected, intake.lost)
+        return Folded(tables, accounts, witness(self.parent.witnesses, fresh), ids.arrivals, missing_by_lane(ids.gaps))
 
     def publish(self, intake: Intake, folded: Folded) -> Publication:
         """Make the cycle's work public: one commit.
@@ -131,10 +153,34 @@ class BatchCycle:
             view_hashes={name: view.hash for name, view in self._views.items()},
             decoder_hash=DECODER_HASH,
             witnesses=folded.witnesses,
+            arrivals=folded.arrivals,
             accounts=add_accounts(self.parent.accounts, folded.accounts),
         )
         publish(self._lake, publication)
         return publication
+
+    def _take_in_ids(self, decoded: Decoded) -> _Ids:
+        """Tell trades apart, add their ids to the ledger, and look what is missing between those that it has."""
+        ledger_writer, gap_writer = self._writer(LEDGER), self._writer(GAPS)
+        rows, before = ledger_writer.rows().collect(), gap_writer.rows().collect()
+        ledger = Ledger(rows.select(INTERVAL_SCHEMA.names()))
+        told_apart = ledger.sort_out(decoded.trades)
+        ledger.add(told_apart.added)
+        added = with_times(told_apart.added.frame, told_apart.fresh)
+        add_intervals(ledger_writer, rows, added)
+        arrivals = newest_arrivals_us(self.parent.arrivals, told_apart.fresh)
+        gaps = find_gaps(
+            coalesce(self._gap_rules.among(pl.concat([rows, added]))),
+            unusable_ids(before, decoded.rejected, ledger),
+            before,
+            watermarks_us(self.parent.witnesses),
+            arrivals,
+            self._gap_rules,
+        )
+        if not gaps.equals(before):
+            gap_writer.replace(gaps)
+        tables = {LEDGER.name: ledger_writer.version, GAPS.name: gap_writer.version}
+        return _Ids(told_apart, OpenHoles(before), gaps, arrivals, tables)
 
     def _writer(self, spec: TableSpec) -> TableWriter:
         writer = TableWriter(self._lake, spec)
@@ -145,14 +191,4 @@ class BatchCycle:
         writer = self._writer(spec)
         if frame.height:
             writer.append(frame)
-        return writer.version
-
-    @staticmethod
-    def _add_ids(writer: TableWriter, added: pl.DataFrame) -> int:
-        if added.is_empty():
-            return writer.version
-        if writer.file_count() < LEDGER_FILES:
-            writer.append(added)
-        else:
-            writer.replace(coalesce(pl.concat([writer.rows().collect(), added])))
         return writer.version

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from twofold.fold import merge
+from twofold.gaps import OpenHoles
 from twofold.lake import TableWriter
 from twofold.view import View
 
@@ -12,16 +13,26 @@ FILES_PER_DAY = 16
 """Data files of one day at which the day is rewritten as one, each group merged to one row."""
 
 
-def with_revisions(view: View, partials: pl.DataFrame, watermarks_us: dict[str, int]) -> pl.DataFrame:
-    """Mark the partials of windows that were closed before this cycle: each counts as one revision."""
-    marks = pl.DataFrame(
-        {"venue": list(watermarks_us), "mark": list(watermarks_us.values())},
-        schema={"venue": pl.String, "mark": pl.Int64},
-    )
-    end = pl.col("window_start").dt.epoch("us") + view.window_us + view.lateness_us
-    late = (end <= pl.col("mark")).fill_null(value=False).cast(pl.Int64)
-    marked = partials.join(marks, on="venue", how="left", maintain_order="left")
-    return marked.with_columns(revisions=late).select(partials.columns)
+def with_revisions(view: View, partials: pl.DataFrame, watermarks_us: dict[str, int], holes: OpenHoles) -> pl.DataFrame:
+    """Mark the partials of windows that were closed before this cycle: each counts as one revision.
+
+    A window was closed if the watermark had passed it, and no hole held it open then. A hole that was found after the
+    watermark had passed takes a window out of `closed` for a while, but what fills it revises what had been closed.
+
+    Args:
+        view: whose they are.
+        partials: of this cycle alone, as the view's `partial_schema`.
+        watermarks_us: of the publication before, per venue.
+        holes: the open gaps of the publication before.
+    """
+    start = pl.col("window_start").dt.epoch("us")
+    windows = partials.select("venue", "symbol", start=start, end=start + view.window_us)
+    revisions = []
+    for venue, symbol, start_us, end_us in windows.iter_rows():
+        mark_us, due_us = watermarks_us.get(venue), end_us + view.lateness_us
+        was_past = mark_us is not None and due_us <= mark_us
+        revisions.append(int(was_past and not holes.hold((venue, symbol), start_us, end_us, due_us)))
+    return partials.with_columns(revisions=pl.Series(revisions, dtype=pl.Int64))
 
 
 def add_partials(view: View, writer: TableWriter, partials: pl.DataFrame) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from batch_layer.cycle import Folded
@@ -12,13 +11,16 @@ from twofold.publication import Publication
 
 
 def by_lane(parent: Publication, intake: Intake, folded: Folded) -> list[dict[str, Any]]:
-    """One row per lane: records read, folded, repeated, rejected, lost, and the old and new cut."""
-    lanes = sorted({*intake.cut, *folded.accounts})
-    return [_row(lane, parent.cut.get(lane, 0), intake.cut.get(lane, 0), folded.accounts) for lane in lanes]
+    """One row per lane: records read, folded, repeated, rejected, lost, ids missing by now, and the old and new cut.
+
+    An id is missing in the lane of the trade after it, while its gap is open.
+    """
+    lanes = sorted({*intake.cut, *folded.accounts, *folded.missing})
+    return [_row(lane, parent.cut.get(lane, 0), intake.cut.get(lane, 0), folded) for lane in lanes]
 
 
-def _row(lane: str, old_cut: int, new_cut: int, accounts: Mapping[str, Account]) -> dict[str, Any]:
-    account = accounts.get(lane, Account())
+def _row(lane: str, old_cut: int, new_cut: int, folded: Folded) -> dict[str, Any]:
+    account = folded.accounts.get(lane, Account())
     return {
         "lane": lane,
         "read": account.read,
@@ -26,6 +28,7 @@ def _row(lane: str, old_cut: int, new_cut: int, accounts: Mapping[str, Account])
         "duplicates": account.duplicates,
         "dead letters": account.dead_letters,
         "lost": account.lost,
+        "missing": folded.missing.get(lane, 0),
         "old cut": old_cut,
         "new cut": new_cut,
     }

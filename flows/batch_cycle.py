@@ -86,7 +86,9 @@ def batch_cycle(max_records: int | None = None) -> State[object]:
     lake = Lake(settings.lake_root)
     try:
         with turn(lake):
-            cycle = BatchCycle(lake, log_opener(settings), VIEWS, settings.sources, settings.default_source)
+            cycle = BatchCycle(
+                lake, log_opener(settings), VIEWS, settings.sources, settings.default_source, settings.hole_age_s
+            )
             return _run(cycle, settings.cycle_max_records if max_records is None else max_records)
     except TurnTaken as taken:
         return Completed(name="Skipped", message=str(taken))

@@ -9,14 +9,12 @@ from typing import Any
 
 import polars as pl
 
+from serving.markets import check_known
 from serving.query import Query, rfc3339
 from serving.seam import Pair
 from serving.speed_side import SpeedSide
-from twofold.errors import UnknownName
 from twofold.fold import UNOPTIMIZED, checked, coarsen, finished, merging
 from twofold.watermark import watermarks_us
-
-_SHOWN_NAMES = 50
 
 PROVISIONAL, CLOSED, REVISED = "provisional", "closed", "revised"
 
@@ -115,11 +113,17 @@ def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
     """Add the columns `window_end` and `finality`. Answers are short, so plain Python is quicker than a query."""
     marks_us = watermarks_us(pair.batch.publication.witnesses)
     late_us = query.view.lateness_us
+    holes = pair.batch.holes
     ends_us = [start_us + query.interval_us for start_us in merged["window_start"].dt.epoch("us")]
+
+    def is_open(venue: str, symbol: str, end_us: int) -> bool:
+        past = end_us + late_us <= marks_us.get(venue, 0)
+        return not past or holes.may_fall_into((venue, symbol), end_us - query.interval_us, end_us)
+
     finality = [
-        PROVISIONAL if is_live or end_us + late_us > marks_us.get(venue, 0) else (REVISED if revisions else CLOSED)
-        for venue, end_us, revisions, is_live in zip(
-            merged["venue"], ends_us, merged["revisions"], merged["live"], strict=True
+        PROVISIONAL if is_live or is_open(venue, symbol, end_us) else (REVISED if revisions else CLOSED)
+        for venue, symbol, end_us, revisions, is_live in zip(
+            *(merged["venue"], merged["symbol"], ends_us, merged["revisions"], merged["live"]), strict=True
         )
     ]
     end_type = merged.schema["window_start"]
@@ -131,10 +135,7 @@ def _check_known(query: Query, pair: Pair) -> None:
     markets = set(pair.batch.partials[query.view.name].markets)
     if pair.speed:
         markets |= set(pair.speed.partials(query.view.name).select("venue", "symbol").unique().rows())
-    for place, (kind, name) in enumerate((("venue", query.venue), ("symbol", query.symbol))):
-        known = sorted({market[place] for market in markets})
-        if name is not None and name not in known:
-            raise UnknownName(kind, name, known[:_SHOWN_NAMES])
+    check_known(markets, query.venue, query.symbol)
 
 
 def _newest_event(pair: Pair) -> str | None:

@@ -13,6 +13,8 @@ from fastapi import Depends, FastAPI, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
 from serving.answer import freshness, material
+from serving.batch_side import BatchSide
+from serving.gaps import gap_rows
 from serving.parameters import refuse_unknown
 from serving.problem import answer_errors_as_problems, problem
 from serving.query import BaseChoice, parse_query
@@ -43,6 +45,7 @@ def make_app(seam: Seam, views: Mapping[str, View]) -> FastAPI:
     )
     answer_errors_as_problems(app)
     _add_views(app, seam, views)
+    _add_gaps(app, seam)
     _add_lanes(app, seam)
     _add_health(app, seam)
     return app
@@ -78,6 +81,22 @@ def _add_views(app: FastAPI, seam: Seam, views: Mapping[str, View]) -> None:
         elif spoken is None:
             spoken = await run_in_threadpool(speaker.answer, query, pair)
         return _json({"view": view, **spoken._asdict(), "freshness": freshness(pair)})
+
+
+def _add_gaps(app: FastAPI, seam: Seam) -> None:
+    @app.get("/v1/gaps", summary="Which ids are missing, as of the newest publication")
+    async def read_gaps(
+        venue: Annotated[str | None, Query(description="Only this venue.")] = None,
+        symbol: Annotated[str | None, Query(description="Only this symbol.")] = None,
+    ) -> Response:
+        batch = seam.pair("published").batch
+        if batch.gaps.height <= AT_ONCE_ROWS:
+            return _gaps_answered(batch, venue, symbol)
+        return await run_in_threadpool(_gaps_answered, batch, venue, symbol)
+
+
+def _gaps_answered(batch: BatchSide, venue: str | None, symbol: str | None) -> Response:
+    return _json({"gaps": gap_rows(batch, venue, symbol), "sequence": batch.publication.sequence})
 
 
 def _add_lanes(app: FastAPI, seam: Seam) -> None:

@@ -8,25 +8,36 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from serving.sorted_partials import SortedPartials
+from twofold.gaps import GAP_SCHEMA, OpenHoles
 from twofold.lake import Lake
 from twofold.publication import GENESIS, Publication
-from twofold.tables import view_table
+from twofold.tables import GAPS, view_table
 from twofold.view import View
 
 
 @dataclass(frozen=True)
 class BatchSide:
-    """Partials at one publication, and the files that they were read from."""
+    """Partials and gaps at one publication.
+
+    Attributes:
+        publication: Which one.
+        partials: Of each view, one per group.
+        files: The data files that they were read from.
+        gaps: The ids that are missing (`GAP_SCHEMA`).
+        holes: Those of them that are open, by where they may fall.
+    """
 
     publication: Publication = GENESIS
     partials: Mapping[str, SortedPartials] = field(default_factory=dict)
     files: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    gaps: pl.DataFrame = field(default_factory=GAP_SCHEMA.to_frame)
+    holes: OpenHoles = field(default_factory=lambda: OpenHoles(GAP_SCHEMA.to_frame()))
 
 
 def load_batch_side(
     lake: Lake, views: Mapping[str, View], publication: Publication, before: BatchSide | None
 ) -> BatchSide:
-    """Read the partials that a publication names. What `before` has read already is not read again.
+    """Read the partials and the gaps that a publication names. What `before` has read already is not read again.
 
     Raises:
         LakeUnreachable: a table cannot be read.
@@ -45,4 +56,13 @@ def load_batch_side(
             more = lake.read_files(table, added, view.partial_schema.names())
             kept = SortedPartials.of(view, pl.concat([kept.frame, more]))
         partials[name] = kept
-    return BatchSide(publication, partials, files)
+    return BatchSide(publication, partials, files, *_gaps(lake, publication, before))
+
+
+def _gaps(lake: Lake, publication: Publication, before: BatchSide | None) -> tuple[pl.DataFrame, OpenHoles]:
+    version = publication.tables.get(GAPS.name)
+    if before is not None and before.publication.tables.get(GAPS.name) == version:
+        return before.gaps, before.holes
+    files = [] if version is None else lake.files(GAPS.name, version)
+    gaps = lake.read_files(GAPS.name, files, GAP_SCHEMA.names()) if files else GAP_SCHEMA.to_frame()
+    return gaps, OpenHoles(gaps)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from twofold.decoding import DECODER_HASH
 from twofold.lake import Lake
 from twofold.lane import Positions
-from twofold.ledger import LEDGER_SCHEMA, Ledger
+from twofold.ledger import INTERVAL_SCHEMA, Ledger
 from twofold.publication import Publication
 from twofold.tables import LEDGER
 
@@ -31,5 +31,5 @@ def load_base(lake: Lake, publication: Publication) -> Base:
     publication.check_decoder(DECODER_HASH)
     version = publication.tables.get(LEDGER.name)
     files = [] if version is None else lake.files(LEDGER.name, version)
-    ledger = Ledger(lake.read_files(LEDGER.name, files, LEDGER_SCHEMA.names())) if files else Ledger()
+    ledger = Ledger(lake.read_files(LEDGER.name, files, INTERVAL_SCHEMA.names())) if files else Ledger()
     return Base(publication.sequence, publication.cut, ledger)

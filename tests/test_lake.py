@@ -14,12 +14,12 @@ from deltalake import DeltaTable
 from twofold.errors import LakeUnreachable, Superseded
 from twofold.lake import CHECKPOINT_EVERY, Lake, TableSpec, TableWriter
 from twofold.publication import PUBLICATIONS
-from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES, view_table
+from twofold.tables import DEAD_LETTERS, GAPS, LEDGER, RAW, TRADES, view_table
 from twofold.views import VIEWS
 
 NUMBERS = TableSpec("numbers", pl.Schema({"n": pl.Int64()}))
 BY_DAY = TableSpec("by_day", pl.Schema({"n": pl.Int64(), "day": pl.Date()}), ("day",))
-SHIPPED = [RAW, TRADES, LEDGER, DEAD_LETTERS, PUBLICATIONS, *(view_table(view) for view in VIEWS.values())]
+SHIPPED = [RAW, TRADES, LEDGER, GAPS, DEAD_LETTERS, PUBLICATIONS, *(view_table(view) for view in VIEWS.values())]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trade_maker import trade_row, trades_frame
 
-from twofold.ledger import LEDGER_SCHEMA, Intervals, Ledger
+from twofold.ledger import INTERVAL_SCHEMA, Intervals, Ledger
 
 IDS = st.sampled_from([*range(12), 2**63 - 3, 2**63 - 2, 2**63 - 1])
 ARRIVALS = st.tuples(st.sampled_from("AB"), IDS, st.integers(0, 3), st.sampled_from(["t/0", "t/1"]))
@@ -43,7 +43,7 @@ def test_intervals_are_sorted_and_never_touch(seen: list[tuple[str, int]]) -> No
     ledger = Ledger()
     ledger.add(ledger.sort_out(trades_frame(rows)).added)
     frame = ledger.frame
-    assert frame.schema == LEDGER_SCHEMA
+    assert frame.schema == INTERVAL_SCHEMA
     spans = frame.rows()
     assert spans == sorted(spans)
     for (_, symbol, _, last), (_, next_symbol, first, _) in pairwise(spans):
@@ -81,7 +81,7 @@ def test_intervals_taken_over_and_added_in_any_order_hold_all_their_ids_once(
         [(symbol, begin, min(begin + length, 2**63 - 1)) for symbol, begin, length in part] for part in (first, more)
     ]
     rows = [("test", *span) for span in spans[0]]
-    ledger = Ledger(pl.DataFrame(rows, schema=LEDGER_SCHEMA, orient="row"))
+    ledger = Ledger(pl.DataFrame(rows, schema=INTERVAL_SCHEMA, orient="row"))
     for symbol, begin, end in spans[1]:
         ledger.add(Intervals([("test", symbol)], [0], [begin], [end]))
     assert ids(ledger) == {(symbol, i) for part in spans for symbol, begin, end in part for i in range(begin, end + 1)}
@@ -96,3 +96,22 @@ def test_a_copy_has_an_owner_of_its_own() -> None:
     copy.add(Intervals([("test", "A")], [0], [4], [9]))
     assert ids(ledger) == {("A", i) for i in (1, 2, 3)}
     assert ids(copy) == {("A", i) for i in range(1, 10)}
+
+
+@given(INTERVALS, INTERVALS)
+def test_what_has_not_been_seen_of_intervals_is_all_of_them_but_what_has(
+    seen: list[tuple[str, int, int]], asked: list[tuple[str, int, int]]
+) -> None:
+    ledger, frame = (
+        pl.DataFrame(
+            [("test", symbol, begin, min(begin + length, 2**63 - 1)) for symbol, begin, length in part],
+            schema=INTERVAL_SCHEMA,
+            orient="row",
+        )
+        for part in (seen, asked)
+    )
+    unseen = Ledger(ledger).unseen(frame)
+    assert unseen.schema == INTERVAL_SCHEMA
+    every = {(symbol, i) for _, symbol, first, last in frame.rows() for i in range(first, last + 1)}
+    left = {(symbol, i) for _, symbol, first, last in unseen.rows() for i in range(first, last + 1)}
+    assert left == every - ids(Ledger(ledger))

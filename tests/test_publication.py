@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import patch
 
+import polars as pl
 import pytest
 from laws.commit_points import telling, watched
 
 from twofold import publication
 from twofold.account import Account
 from twofold.errors import DecoderDiffers, LakeUnreachable, NoLake, Superseded, UnknownName
-from twofold.lake import Lake
+from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.publication import GENESIS, PUBLICATIONS, Publication, Publications, found_lake, publish
 
 FIRST = Publication(
@@ -24,6 +25,7 @@ FIRST = Publication(
     view_hashes={"bars": "0123456789abcdef"},
     decoder_hash="fedcba9876543210",
     witnesses={"binance": [3, 2, 1], "simulator": []},
+    arrivals={"binance": 4},
     accounts={"t/1": Account(read=7, folded=4, duplicates=1, dead_letters=1, lost=1)},
 )
 
@@ -137,3 +139,11 @@ def test_a_lake_that_goes_away_is_unreachable_until_it_is_back(lake: Lake, tmp_p
     (tmp_path / "elsewhere").rename(tmp_path / "lake")
     publish(lake, numbered(2))
     assert follower.newest().sequence == 2
+
+
+def test_a_lake_of_another_version_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
+    other = Lake(str(tmp_path / "other"))
+    earlier = {name: dtype for name, dtype in PUBLICATIONS.schema.items() if name != "arrivals"}
+    TableWriter(other, TableSpec(PUBLICATIONS.name, pl.Schema(earlier)))
+    with pytest.raises(LakeUnreachable, match=r"another version of Twofold: .* no arrivals\. Begin a new lake"):
+        Publications(other).newest()

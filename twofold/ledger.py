@@ -13,13 +13,30 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-LEDGER_SCHEMA = pl.Schema({"venue": pl.String(), "symbol": pl.String(), "first_id": pl.Int64(), "last_id": pl.Int64()})
-"""Columns of the ledger: ids `first_id` to `last_id`, both inclusive, have been seen."""
+INTERVAL_SCHEMA = pl.Schema(
+    {"venue": pl.String(), "symbol": pl.String(), "first_id": pl.Int64(), "last_id": pl.Int64()}
+)
+"""Columns of intervals of ids, `first_id` to `last_id`, both inclusive."""
+
+LEDGER_SCHEMA = pl.Schema(
+    {
+        **INTERVAL_SCHEMA,
+        "first_event": pl.Datetime("us", "UTC"),
+        "last_event": pl.Datetime("us", "UTC"),
+        "first_arrival": pl.Datetime("us", "UTC"),
+        "first_lane": pl.String(),
+    }
+)
+"""Columns of the ledger's table: intervals of ids that have been seen, no two of which overlap.
+
+`first_event`, `first_arrival` and `first_lane` are of the trade with the first id, `last_event` is of the one with the
+last. Telling trades apart takes the ids alone; the rest tells what may be missing between two intervals.
+"""
 
 Market = tuple[str, str]
 """Venue and symbol: what an id belongs to."""
 
-_MARKET = ["venue", "symbol"]
+MARKET = ["venue", "symbol"]
 _WINNER = ["arrival_time", "lane", "offset"]
 _NONE_REPEATED = pl.DataFrame(schema={"lane": pl.String(), "offset": pl.Int64()})
 
@@ -46,10 +63,10 @@ class Intervals:
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The intervals as `LEDGER_SCHEMA`."""
+        """The intervals as `INTERVAL_SCHEMA`."""
         venues, symbols = ([self.markets[place][part] for place in self.places] for part in (0, 1))
         columns = {"venue": venues, "symbol": symbols, "first_id": self.first_ids, "last_id": self.last_ids}
-        return pl.DataFrame(columns, schema=LEDGER_SCHEMA)
+        return pl.DataFrame(columns, schema=INTERVAL_SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +103,15 @@ class _Seen:
         self.first_ids[begin:end] = array("q", [first_id])
         self.last_ids[begin:end] = array("q", [last_id])
 
+    def unseen(self, first_id: int, last_id: int) -> Iterator[tuple[int, int]]:
+        """The parts of an interval that have not been seen."""
+        for place in range(bisect_left(self.last_ids, first_id), bisect_right(self.first_ids, last_id)):
+            if first_id < self.first_ids[place]:
+                yield first_id, self.first_ids[place] - 1
+            first_id = self.last_ids[place] + 1
+        if first_id <= last_id:
+            yield first_id, last_id
+
     def holds(self, ids: np.ndarray) -> np.ndarray | bool:
         """Whether each of some ascending ids has been seen; a plain False where none has."""
         if ids[0] > self.last_ids[-1] or ids[-1] < self.first_ids[0]:
@@ -98,17 +124,17 @@ class Ledger:
     """Seen trade ids. One owner adds to it; nobody else holds it."""
 
     def __init__(self, frame: pl.DataFrame | None = None) -> None:
-        """Take over intervals, as `LEDGER_SCHEMA`, that may overlap and stand in any order."""
+        """Take over intervals, as `INTERVAL_SCHEMA`, that may overlap and stand in any order."""
         self._seen: dict[Market, _Seen] = {}
         if frame is not None and frame.height:
             joined = coalesce(frame)
-            for (venue, symbol), part in joined.group_by(_MARKET, maintain_order=True):
+            for (venue, symbol), part in joined.group_by(MARKET, maintain_order=True):
                 ids = (array("q", part[name].to_numpy().tobytes()) for name in ("first_id", "last_id"))
                 self._seen[str(venue), str(symbol)] = _Seen(*ids)
 
     @property
     def frame(self) -> pl.DataFrame:
-        """All intervals, as `LEDGER_SCHEMA`, by market and first id."""
+        """All intervals, as `INTERVAL_SCHEMA`, by market and first id."""
         markets = sorted(self._seen)
         return Intervals(
             markets,
@@ -129,6 +155,15 @@ class Ledger:
                 self._seen[market] = _Seen(array("q", [first_id]), array("q", [last_id]))
             else:
                 seen.add(first_id, last_id)
+
+    def unseen(self, intervals: pl.DataFrame) -> pl.DataFrame:
+        """The parts of intervals (`INTERVAL_SCHEMA`) whose ids have not been seen."""
+        parts: list[tuple[str, str, int, int]] = []
+        for venue, symbol, first_id, last_id in intervals.select(INTERVAL_SCHEMA.names()).iter_rows():
+            seen = self._seen.get((venue, symbol))
+            left = [(first_id, last_id)] if seen is None else seen.unseen(first_id, last_id)
+            parts += [(venue, symbol, *part) for part in left]
+        return pl.DataFrame(parts, schema=INTERVAL_SCHEMA, orient="row")
 
     def sort_out(self, trades: pl.DataFrame) -> Sorted:
         """Tell the first occurrence of each trade from what was seen before or stands in `trades` more than once.
@@ -154,8 +189,8 @@ class Ledger:
         return Sorted(trades.filter(~mask), trades.filter(mask).select("lane", "offset"), added)
 
     def _sort_out_repeats(self, trades: pl.DataFrame) -> Sorted:
-        ranked = trades.with_row_index("row").sort([*_MARKET, "trade_id", *_WINNER])
-        first = ranked.unique([*_MARKET, "trade_id"], keep="first", maintain_order=True)["row"]
+        ranked = trades.with_row_index("row").sort([*MARKET, "trade_id", *_WINNER])
+        first = ranked.unique([*MARKET, "trade_id"], keep="first", maintain_order=True)["row"]
         wins = pl.Series(np.isin(np.arange(trades.height), first.to_numpy()))
         sorted_out = self.sort_out(trades.filter(wins))
         repeated = pl.concat([trades.filter(~wins).select("lane", "offset"), sorted_out.repeated])
@@ -190,13 +225,12 @@ def _intervals(markets: list[Market], market: np.ndarray, ids: np.ndarray) -> In
 
 
 def coalesce(frame: pl.DataFrame) -> pl.DataFrame:
-    """Sort intervals and join those that overlap or touch."""
-    ordered = frame.sort([*_MARKET, "first_id"])
-    reach = pl.col("last_id").cum_max().over(_MARKET)
+    """Sort intervals and join those that overlap or touch: `INTERVAL_SCHEMA`, or `LEDGER_SCHEMA` without overlaps."""
+    ordered = frame.sort([*MARKET, "first_id"])
+    reach = pl.col("last_id").cum_max().over(MARKET)
     # Compared by difference, so that an id at the top of the range does not overflow.
-    starts = (pl.col("first_id") - reach.shift(1).over(_MARKET) > 1).fill_null(value=True)
+    starts = (pl.col("first_id") - reach.shift(1).over(MARKET) > 1).fill_null(value=True)
     runs = ordered.with_columns(run=starts.cum_sum())
-    joined = runs.group_by("run", maintain_order=True).agg(
-        pl.col("venue").first(), pl.col("symbol").first(), pl.col("first_id").min(), pl.col("last_id").max()
-    )
-    return joined.select(LEDGER_SCHEMA.names())
+    outer = {"last_id": pl.col("last_id").max(), "last_event": pl.col("last_event").last()}
+    kept = [outer.get(name, pl.col(name).first()) for name in frame.columns]
+    return runs.group_by("run", maintain_order=True).agg(kept).drop("run")

@@ -14,7 +14,7 @@ from deltalake.exceptions import DeltaError
 
 from twofold.account import Account, accounts_from_json, accounts_to_json
 from twofold.clock import EPOCH
-from twofold.errors import DecoderDiffers, NoLake, Superseded, UnknownName
+from twofold.errors import DecoderDiffers, LakeUnreachable, NoLake, Superseded, UnknownName
 from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.lane import positions_from_json, positions_to_json
 
@@ -29,6 +29,7 @@ PUBLICATIONS = TableSpec(
             "view_hashes": pl.String(),
             "decoder_hash": pl.String(),
             "witnesses": pl.String(),
+            "arrivals": pl.String(),
             "accounts": pl.String(),
         }
     ),
@@ -48,6 +49,7 @@ class Publication:
         view_hashes: View name to the hash of the meaning that its table was folded by.
         decoder_hash: The hash of the decoder's meaning.
         witnesses: What the watermarks stand on, per venue (`twofold.watermark`).
+        arrivals: The greatest arrival time, UTC microseconds, per venue: by it the age of gaps is told.
         accounts: What became of every record below the cut, per lane.
     """
 
@@ -58,6 +60,7 @@ class Publication:
     view_hashes: Mapping[str, str] = field(default_factory=dict)
     decoder_hash: str = ""
     witnesses: Mapping[str, list[int]] = field(default_factory=dict)
+    arrivals: Mapping[str, int] = field(default_factory=dict)
     accounts: Mapping[str, Account] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
@@ -70,6 +73,7 @@ class Publication:
             "view_hashes": _to_json(self.view_hashes),
             "decoder_hash": self.decoder_hash,
             "witnesses": _to_json(self.witnesses),
+            "arrivals": _to_json(self.arrivals),
             "accounts": accounts_to_json(self.accounts),
         }
 
@@ -101,6 +105,7 @@ class Publication:
             view_hashes=orjson.loads(row["view_hashes"]),
             decoder_hash=row["decoder_hash"],
             witnesses=orjson.loads(row["witnesses"]),
+            arrivals=orjson.loads(row["arrivals"]),
             accounts=accounts_from_json(row["accounts"]),
         )
 
@@ -123,7 +128,7 @@ class Publications:
 
         Raises:
             NoLake: there is no lake at the root.
-            LakeUnreachable: the table cannot be read.
+            LakeUnreachable: the table cannot be read, or is of another version.
         """
         table = self._refreshed()
         if table.version() != self._read_version:
@@ -151,7 +156,7 @@ class Publications:
                     f"There is no lake at {self._lake.root} yet. It is founded by the batch side: run `twofold cycle` "
                     "or `twofold up`, or set TWOFOLD_LAKE to where it is."
                 )
-            self._table = self._lake.open(PUBLICATIONS.name)
+            self._table = self._opened()
         else:
             self._lake.look_for(PUBLICATIONS.name)
             if self._lake.may_be_past(PUBLICATIONS.name, self._table.version()):
@@ -159,8 +164,18 @@ class Publications:
                     self._table.update_incremental()
                 except DeltaError:
                     self._table = None  # So that the next look opens the table anew, whether or not this one fails.
-                    self._table = self._lake.open(PUBLICATIONS.name)
+                    self._table = self._opened()
         return self._table
+
+    def _opened(self) -> DeltaTable:
+        table = self._lake.open(PUBLICATIONS.name)
+        lacking = set(PUBLICATIONS.schema) - {column.name for column in table.schema().fields}
+        if lacking:
+            raise LakeUnreachable(
+                f"The lake at {self._lake.root} was written by another version of Twofold: its publications have no "
+                f"{', '.join(sorted(lacking))}. Begin a new lake, in another TWOFOLD_DATA_FOLDER or TWOFOLD_LAKE."
+            )
+        return table
 
 
 def _last_row(table: DeltaTable) -> Publication:

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from twofold.errors import SettingsError
-from twofold.source import SHIPPED_SOURCES, Source
+from twofold.source import HOLE_AGE_S, SHIPPED_SOURCES, Source
 
 _ADDRESS = r"^[A-Za-z0-9._-]+:[0-9]{1,5}$"
 """`host:port`."""
@@ -54,6 +54,11 @@ class Settings(BaseSettings):
         default=2_000_000,
         ge=1,
         description="Records that one batch cycle takes in at most; the rest waits for the next.",
+    )
+    hole_age_s: float = Field(
+        default=HOLE_AGE_S,
+        gt=0,
+        description="Seconds, by arrival time, after which missing ids of a contiguous source are taken for lost.",
     )
     speed_memory_bytes: int = Field(
         default=2 * 1024**3, ge=64 * 1024**2, description="Resident memory at which the speed worker pauses reading."

@@ -15,6 +15,9 @@ FIRST_AT_HEADER = "first_at"
 WireFormatName = Literal["canonical", "binance"]
 IdKind = Literal["contiguous", "unique"]
 
+HOLE_AGE_S = 3600.0
+"""Seconds, by default, after which ids that a contiguous source left out are taken for lost."""
+
 
 class Source(BaseModel):
     """What is true of every record of one producer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from twofold.decoding import DEAD_LETTER_SCHEMA, TRADE_SCHEMA
+from twofold.gaps import GAP_SCHEMA
 from twofold.lake import TableSpec
 from twofold.ledger import LEDGER_SCHEMA
 from twofold.records import RECORD_SCHEMA
@@ -13,6 +14,7 @@ from twofold.view import View
 RAW = TableSpec("raw", RECORD_SCHEMA)
 TRADES = TableSpec("trades", TRADE_SCHEMA)
 LEDGER = TableSpec("ledger", LEDGER_SCHEMA)
+GAPS = TableSpec("gaps", GAP_SCHEMA)
 DEAD_LETTERS = TableSpec("dead_letters", DEAD_LETTER_SCHEMA)
 
 

@@ -24,6 +24,13 @@ def witness(known: Witnesses, trades: pl.DataFrame) -> dict[str, list[int]]:
     }
 
 
+def newest_arrivals_us(known: Mapping[str, int], trades: pl.DataFrame) -> dict[str, int]:
+    """The greatest arrival time of each venue in UTC microseconds, with more trades taken into account."""
+    found = trades.group_by("venue").agg(pl.col("arrival_time").max().dt.epoch("us"))
+    newest = {str(venue): int(time_us) for venue, time_us in found.iter_rows()}
+    return {venue: max(each[venue] for each in (known, newest) if venue in each) for venue in sorted({*known, *newest})}
+
+
 def watermarks_us(witnesses: Witnesses) -> dict[str, int]:
     """The watermark of each venue in UTC microseconds; a venue with fewer than three trades has none."""
     return {venue: times[WITNESSES - 1] for venue, times in witnesses.items() if len(times) >= WITNESSES}

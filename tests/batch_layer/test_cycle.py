@@ -12,6 +12,7 @@ from laws.market import LANES, Market, Sending, steady_trades
 from laws.parts import SOURCE, check_tables, new_cycle, run_cycle
 
 from batch_layer import cycle as batch_cycle
+from batch_layer import ledger as batch_ledger
 from batch_layer.cycle import BatchCycle
 from batch_layer.report import by_lane
 from twofold.account import Account
@@ -23,7 +24,7 @@ from twofold.publication import GENESIS, Publications
 from twofold.source import SHIPPED_SOURCES
 from twofold.views import VIEWS
 
-TABLES = {"raw", "trades", "ledger", "dead_letters", "views/bars", "views/taker_flow"}
+TABLES = {"raw", "trades", "ledger", "gaps", "dead_letters", "views/bars", "views/taker_flow"}
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_accounts_add_up_over_cycles(lake: Lake, market: Market) -> None:
 
 
 def test_the_ledger_is_rewritten_with_joined_intervals_when_it_has_many_files(lake: Lake, market: Market) -> None:
-    with patch.object(batch_cycle, "LEDGER_FILES", 2):
+    with patch.object(batch_ledger, "LEDGER_FILES", 2):
         publications = [run_cycle(lake, market.log, max_records=4) for _ in range(6)]
     files = [len(lake.files("ledger", publication.tables["ledger"])) for publication in publications]
     assert max(files) == 2

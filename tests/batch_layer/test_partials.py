@@ -16,6 +16,7 @@ from trade_maker import BEGIN_US, trade_row, trades_frame
 from batch_layer import partials
 from batch_layer.partials import add_partials, with_day, with_revisions
 from twofold.fold import fold, merge
+from twofold.gaps import GAP_SCHEMA, OpenHoles
 from twofold.lake import Lake, TableWriter
 from twofold.tables import view_table
 from twofold.view import View
@@ -24,6 +25,7 @@ from twofold.views import VIEWS
 BARS = VIEWS["bars"]
 MINUTE_US = 60_000_000
 DAY_US = 1440 * MINUTE_US
+NO_HOLES = OpenHoles(GAP_SCHEMA.to_frame())
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +89,9 @@ def test_revisions_survive_the_merging_of_a_day(writer: TableWriter) -> None:
     closed = {"test": BEGIN_US + 2 * MINUTE_US}
     add_partials(BARS, writer, bars_of((0, 0)))
     for number in range(1, 6):
-        add_partials(BARS, writer, with_revisions(BARS, bars_of((number, 0), (50 + number, 5 * MINUTE_US)), closed))
+        add_partials(
+            BARS, writer, with_revisions(BARS, bars_of((number, 0), (50 + number, 5 * MINUTE_US)), closed, NO_HOLES)
+        )
     by_window = merged(in_table(writer)).select("trades", "revisions").rows()
     assert by_window == [(6, 5), (5, 0)]
 
@@ -97,7 +101,7 @@ def test_revisions_survive_the_merging_of_a_day(writer: TableWriter) -> None:
     [(0, 0), (MINUTE_US - 1, 0), (MINUTE_US, 1), (MINUTE_US + 1, 1)],
 )
 def test_a_partial_revises_if_its_window_was_closed_before(mark_us: int, revisions: int) -> None:
-    marked = with_revisions(BARS, bars_of((1, MINUTE_US // 2)), {"test": BEGIN_US + mark_us})
+    marked = with_revisions(BARS, bars_of((1, MINUTE_US // 2)), {"test": BEGIN_US + mark_us}, NO_HOLES)
     assert marked["revisions"].to_list() == [revisions]
     assert marked.schema == BARS.partial_schema
 
@@ -105,11 +109,14 @@ def test_a_partial_revises_if_its_window_was_closed_before(mark_us: int, revisio
 def test_a_view_that_allows_lateness_is_closed_that_much_later() -> None:
     patient = replace(BARS, lateness=timedelta(seconds=10))
     marks = [BEGIN_US + MINUTE_US + seconds * 1_000_000 for seconds in (9, 10)]
-    found = [with_revisions(patient, bars_of((1, 0), view=patient), {"test": mark})["revisions"][0] for mark in marks]
+    found = [
+        with_revisions(patient, bars_of((1, 0), view=patient), {"test": mark}, NO_HOLES)["revisions"][0]
+        for mark in marks
+    ]
     assert found == [0, 1]
 
 
 def test_another_venue_has_its_own_watermark() -> None:
     marks = {"test": BEGIN_US + DAY_US}
-    assert with_revisions(BARS, bars_of((1, 0), venue="other"), marks)["revisions"].to_list() == [0]
-    assert with_revisions(BARS, bars_of((1, 0)), {})["revisions"].to_list() == [0]
+    assert with_revisions(BARS, bars_of((1, 0), venue="other"), marks, NO_HOLES)["revisions"].to_list() == [0]
+    assert with_revisions(BARS, bars_of((1, 0)), {}, NO_HOLES)["revisions"].to_list() == [0]

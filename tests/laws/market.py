@@ -16,6 +16,9 @@ LANES = tuple(f"{TOPIC}/{partition}" for partition in range(3))
 BEGIN_MS = int(datetime(2024, 8, 9, 23, 57, tzinfo=UTC).timestamp() * 1000)
 """Three minutes before midnight, so that windows fall on two days."""
 
+HOLE_AGE_S = 240.0
+"""How long missing ids are waited for in the laws' tests: about as long as a script of few records lasts."""
+
 NOT_TRADES: tuple[bytes | None, ...] = (
     None,
     b"",
@@ -99,8 +102,11 @@ class Market:
     def oracle(self) -> Oracle:
         """An oracle over all that was sent."""
         return Oracle(
-            OracleRecord(record.lane, record.offset, record.timestamp_ms, record.key, record.value, record.headers)
-            for record in self.log.records
+            (
+                OracleRecord(record.lane, record.offset, record.timestamp_ms, record.key, record.value, record.headers)
+                for record in self.log.records
+            ),
+            hole_age_s=HOLE_AGE_S,
         )
 
     def _send_trade(self, lane: str, sending: Sending) -> None:

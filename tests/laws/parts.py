@@ -8,10 +8,11 @@ from typing import Any
 from unittest.mock import patch
 
 from hypothesis import Phase, settings
+from laws.market import HOLE_AGE_S
 from memory_log import MemoryLog, MemoryReader, Poll
 from oracle import Oracle, OracleAccount
 
-import batch_layer.cycle
+import batch_layer.ledger
 import batch_layer.partials
 import serving.speed_side
 import speed_layer.partial_log
@@ -28,7 +29,7 @@ from speed_layer.worker import SpeedWorker
 from twofold.account import Account, add_accounts
 from twofold.lake import Lake
 from twofold.lane import Positions
-from twofold.ledger import Ledger
+from twofold.ledger import INTERVAL_SCHEMA, Ledger
 from twofold.publication import Publication, Publications
 from twofold.source import SHIPPED_SOURCES
 from twofold.speed_state import ChangesRequest
@@ -52,7 +53,7 @@ def everything_merged_soon() -> Iterator[None]:
     """What is merged now and then is merged after few steps, so that short scripts get there."""
     with ExitStack() as stack:
         stack.enter_context(patch.object(batch_layer.partials, "FILES_PER_DAY", 2))
-        stack.enter_context(patch.object(batch_layer.cycle, "LEDGER_FILES", 2))
+        stack.enter_context(patch.object(batch_layer.ledger, "LEDGER_FILES", 2))
         stack.enter_context(patch.object(speed_layer.partial_log, "ENTRIES", 3))
         stack.enter_context(patch.object(speed_layer.partial_log, "_KEPT", 1))
         stack.enter_context(patch.object(serving.speed_side, "FRAMES", 2))
@@ -61,7 +62,7 @@ def everything_merged_soon() -> Iterator[None]:
 
 def new_cycle(lake: Lake, log: MemoryLog, polls: Sequence[Poll] = ()) -> BatchCycle:
     """A batch cycle over a log, which it reads in the pieces that `polls` say."""
-    return BatchCycle(lake, lambda start: log.open_reader(start, polls), VIEWS, SHIPPED_SOURCES, SOURCE)
+    return BatchCycle(lake, lambda start: log.open_reader(start, polls), VIEWS, SHIPPED_SOURCES, SOURCE, HOLE_AGE_S)
 
 
 def run_cycle(
@@ -169,9 +170,19 @@ def check_tables(lake: Lake, publication: Publication, oracle: Oracle, cuts: Seq
         "trades": counted,
         "dead_letters": [place for place in below if place not in usable],
     }
-    seen = Ledger(lake.scan("ledger", publication.tables["ledger"]).collect()).frame
+    seen = Ledger(lake.scan("ledger", publication.tables["ledger"]).select(INTERVAL_SCHEMA.names()).collect()).frame
+    gaps = lake.scan("gaps", publication.tables["gaps"]).collect()
+    assert [dict_of_gap(gap) for gap in gaps.to_dicts()] == oracle.gaps(cuts)
     ids = [(venue, symbol, i) for venue, symbol, a, b in seen.iter_rows() for i in range(a, b + 1)]
     assert ids == sorted((trade.venue, trade.symbol, trade.trade_id) for trade in trades)
+
+
+def dict_of_gap(gap: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the table of gaps as the API gives it."""
+    names = {"venue", "symbol", "first_id", "last_id", "state"}
+    times = {name: gap[name] for name in ("first_event", "last_event", "since")}
+    told = {name: time and time.isoformat().replace("+00:00", "Z") for name, time in times.items()}
+    return {name: gap[name] for name in names} | told | {"ids": gap["last_id"] - gap["first_id"] + 1}
 
 
 def _places(lake: Lake, table: str, publication: Publication) -> list[tuple[str, int]]:

@@ -20,8 +20,8 @@ from laws.racing_writer import race, raced_market
 from twofold.errors import Superseded
 from twofold.lake import Lake
 
-COMMITS_OF_A_CYCLE = 7
-"""Commits of a cycle: raw, ledger, trades, dead letters, two views, publications."""
+COMMITS_OF_A_CYCLE = 8
+"""Commits of a cycle: raw, ledger, gaps, trades, dead letters, two views, publications."""
 
 
 @pytest.fixture(scope="module")

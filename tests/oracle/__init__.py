@@ -16,9 +16,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from oracle.finality import Window, labels
+from oracle.gaps import Published
 from oracle.record import DEFAULT_SOURCE, SOURCES, OracleRecord, OracleSource, Positions
 from oracle.views import VIEWS, Row, rfc3339
-from oracle.wire import OracleTrade, read_trade
+from oracle.wire import OracleTrade, read_identity, read_trade
+
+HOLE_AGE_S = 3600.0
+"""How long a gap stays open, unless an oracle is told otherwise."""
 
 __all__ = ["Oracle", "OracleAccount", "OracleRecord", "OracleSource", "OracleTrade", "Positions", "Row", "rfc3339"]
 
@@ -41,10 +45,18 @@ class Oracle:
         records: Iterable[OracleRecord],
         sources: Mapping[str, OracleSource] = SOURCES,
         default_source: str = DEFAULT_SOURCE,
+        hole_age_s: float = HOLE_AGE_S,
     ) -> None:
         self.records = list({(record.lane, record.offset): record for record in records}.values())
         read = [read_trade(record, sources, default_source) for record in self.records]
         self.usable = [trade for trade in read if trade is not None]
+        letters = [record for record, trade in zip(self.records, read, strict=True) if trade is None]
+        found = [(record, read_identity(record, sources, default_source)) for record in letters]
+        self._unusable = [(record, identity) for record, identity in found if identity is not None]
+        venues = {source.venue for source in sources.values()}
+        self._venues = venues - {source.venue for source in sources.values() if not source.contiguous}
+        self._hole_age_us = round(hole_age_s * 1_000_000)
+        self._published: dict[tuple[tuple[tuple[str, int], ...], ...], Published] = {(): Published()}
 
     def trades(self, positions: Positions, cuts: Sequence[Positions] = ()) -> list[OracleTrade]:
         """The first occurrence of each trade below `positions`."""
@@ -59,7 +71,7 @@ class Oracle:
         windows: dict[Window, list[OracleTrade]] = defaultdict(list)
         for _, trade in taken:
             windows[trade.venue, trade.symbol, trade.event_us // interval_us * interval_us].append(trade)
-        labelled = {} if cuts is None else labels(taken, len(cuts), interval_us)
+        labelled = {} if cuts is None else labels(taken, self._publications(cuts), interval_us)
         return [
             {
                 "venue": venue,
@@ -72,6 +84,25 @@ class Oracle:
             for venue, symbol, start_us in sorted(windows)
         ]
 
+    def gaps(self, cuts: Sequence[Positions]) -> list[Row]:
+        """The ids that are missing in the last of these publications, as the API gives them."""
+        newest = self._publications(cuts)[-1]
+        return [
+            {
+                "venue": venue,
+                "symbol": symbol,
+                "first_id": gap.first_id,
+                "last_id": gap.last_id,
+                "ids": gap.last_id - gap.first_id + 1,
+                "state": gap.state,
+                "first_event": _time(gap.first_event_us),
+                "last_event": _time(gap.last_event_us),
+                "since": _time(gap.since_us),
+            }
+            for (venue, symbol), gaps in sorted(newest.gaps.items())
+            for gap in gaps
+        ]
+
     def accounts(self, positions: Positions, cuts: Sequence[Positions] = ()) -> dict[str, OracleAccount]:
         """What became of every record below `positions`, per lane that has any."""
         read = Counter(record.lane for record in self.records if _is_below(record, positions))
@@ -82,6 +113,18 @@ class Oracle:
             for lane in sorted(read)
         }
 
+    def _publications(self, cuts: Sequence[Positions]) -> list[Published]:
+        """What each publication said; none of it changes when more cuts follow, so each is worked out once."""
+        keys = [tuple(tuple(sorted(cut.items())) for cut in cuts[:number]) for number in range(len(cuts) + 1)]
+        for number, key in enumerate(keys[1:], start=1):
+            if key not in self._published:
+                cut = cuts[number - 1]
+                trades = [trade for _, trade in self._taken(cut, cuts[:number])]
+                unusable = [identity for record, identity in self._unusable if _is_below(record, cut)]
+                before = self._published[keys[number - 1]]
+                self._published[key] = before.followed_by(trades, unusable, self._venues, self._hole_age_us)
+        return [self._published[key] for key in keys[1:]]
+
     def _taken(self, positions: Positions, cuts: Sequence[Positions]) -> list[tuple[int, OracleTrade]]:
         """First occurrences with the place of the first cut that is past them; past all cuts it is their number."""
         placed = [(_place(trade, cuts), trade) for trade in self.usable if _is_below(trade, positions)]
@@ -90,6 +133,10 @@ class Oracle:
         for item in placed:
             first.setdefault((item[1].venue, item[1].symbol, item[1].trade_id), item)
         return list(first.values())
+
+
+def _time(time_us: int | None) -> str | None:
+    return None if time_us is None else rfc3339(time_us)
 
 
 def _is_below(record: OracleRecord | OracleTrade, positions: Positions) -> bool:

@@ -26,11 +26,12 @@ class OracleRecord:
 
 @dataclass(frozen=True, slots=True)
 class OracleSource:
-    """What every record of one source has in common."""
+    """What every record of one source has in common; a hole in contiguous ids means missing trades."""
 
     venue: str
     wire_format: Literal["binance", "canonical"]
     collected_header: str | None = None
+    contiguous: bool = True
 
 
 SOURCES: Mapping[str, OracleSource] = {

@@ -44,6 +44,10 @@ class OracleTrade:
     offset: int
 
 
+Identity = tuple[str, str, int]
+"""Venue, symbol and trade id."""
+
+
 class Unusable(Exception):
     """The record is no trade."""
 
@@ -63,13 +67,31 @@ def read_trade(record: OracleRecord, sources: Mapping[str, OracleSource], defaul
         return None
 
 
-def _trade(record: OracleRecord, sources: Mapping[str, OracleSource], default: str) -> OracleTrade:
-    if record.key is not None:
-        record.key.decode()
+def read_identity(record: OracleRecord, sources: Mapping[str, OracleSource], default: str) -> Identity | None:
+    """Which trade an unusable record would have been, or None if it does not say so for sure."""
+    try:
+        source = _source(record, sources, default)
+        fields = _fields(record.value)
+        if source.wire_format == "binance":
+            fields = _frame(fields)
+            return source.venue, _symbol(fields.get("s")), _trade_id(fields.get("t"))
+        return source.venue, _symbol(fields.get("symbol")), _trade_id(fields.get("trade_id"))
+    except (Unusable, UnicodeDecodeError):
+        return None
+
+
+def _source(record: OracleRecord, sources: Mapping[str, OracleSource], default: str) -> OracleSource:
     headers = dict(record.headers)
     source = sources.get((headers["source"] or b"").decode() if "source" in headers else default)
     if source is None:
         raise Unusable
+    return source
+
+
+def _trade(record: OracleRecord, sources: Mapping[str, OracleSource], default: str) -> OracleTrade:
+    if record.key is not None:
+        record.key.decode()
+    headers, source = dict(record.headers), _source(record, sources, default)
     fields = _fields(record.value)
     body = _binance(fields) if source.wire_format == "binance" else _canonical(fields)
     price, size = _decimal(body.price), _decimal(body.size)
@@ -102,12 +124,19 @@ class _Body:
     event_us: int
 
 
-def _binance(fields: dict[str, Any]) -> _Body:
+def _frame(fields: dict[str, Any]) -> dict[str, Any]:
+    """The trade frame, which may be wrapped."""
     if "data" in fields and "e" not in fields:
         fields = fields["data"]
         _need(isinstance(fields, dict))
+    _need(fields.get("e") == "trade")
+    return fields
+
+
+def _binance(fields: dict[str, Any]) -> _Body:
+    fields = _frame(fields)
     symbol, trade_id, price, size, sold = (fields.get(name) for name in "stpqm")
-    _need(fields.get("e") == "trade" and isinstance(sold, bool))
+    _need(isinstance(sold, bool))
     return _Body(symbol, trade_id, price, size, "sell" if sold else "buy", _whole(fields.get("T")) * 1000)
 
 

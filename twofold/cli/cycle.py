@@ -21,7 +21,9 @@ def cycle() -> None:
     settings = load_settings()
     lake = Lake(settings.lake_root)
     with turn(lake):
-        batch_cycle = BatchCycle(lake, log_opener(settings), VIEWS, settings.sources, settings.default_source)
+        batch_cycle = BatchCycle(
+            lake, log_opener(settings), VIEWS, settings.sources, settings.default_source, settings.hole_age_s
+        )
         intake = batch_cycle.ingest(settings.cycle_max_records)
         if not batch_cycle.has_news(intake):
             typer.echo(f"Nothing new: the log ends at the cut of publication {batch_cycle.parent.sequence}.")

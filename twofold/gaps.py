@@ -1,0 +1,87 @@
+"""Gaps: ids of contiguous sources that have not been seen between ids that have, and where in event time they may fall.
+
+A gap is `open` while its trades may still come, `unusable` where a dead letter bears the id, and `lost` once it has
+been open for longer than a set age. Nothing is known of ids before the first and after the last that was seen.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import accumulate
+
+import polars as pl
+
+from twofold.ledger import INTERVAL_SCHEMA, MARKET, Market
+
+OPEN, UNUSABLE, LOST = "open", "unusable", "lost"
+
+_TIME = pl.Datetime("us", "UTC")
+
+GAP_SCHEMA = pl.Schema(
+    {
+        **INTERVAL_SCHEMA,
+        "state": pl.String(),
+        "first_event": _TIME,
+        "last_event": _TIME,
+        "since": _TIME,
+        "lane": pl.String(),
+        "watermark": _TIME,
+    }
+)
+"""Columns of the gaps: ids `first_id` to `last_id`, both inclusive, are missing.
+
+`first_event` and `last_event` are the event times of the trades before and after it, the earlier one first; between
+them, both inclusive, the missing trades may fall. `since` and `lane` are arrival time and lane of the trade after it.
+For an unusable id beyond those that were seen, what there is no trade to take from is null. `watermark` is the venue's
+in the publication before the one that first had the gap open, null where it had none, and in any other state.
+"""
+
+_NEVER = -(2**63)
+
+
+@dataclass(frozen=True)
+class _Spans:
+    """The open gaps of one market by `first_event`, in UTC microseconds; `reach_us` is the latest `last_us` so far."""
+
+    first_us: list[int]
+    last_us: list[int]
+    reach_us: list[int]
+    watermark_us: list[int]
+
+    def near(self, start_us: int, end_us: int) -> range:
+        """The places of those that may reach into a window; the first of them does."""
+        return range(bisect_left(self.reach_us, start_us), bisect_left(self.first_us, end_us))
+
+
+class OpenHoles:
+    """The open gaps of one publication, by where they may fall.
+
+    Windows are given by start, inclusive, and end, exclusive, in UTC microseconds.
+    """
+
+    def __init__(self, gaps: pl.DataFrame) -> None:
+        """Take them from gaps (`GAP_SCHEMA`) of any state."""
+        self._spans: dict[Market, _Spans] = {}
+        opened = gaps.filter(pl.col("state") == OPEN).sort("first_event")
+        for (venue, symbol), part in opened.group_by(MARKET, maintain_order=True):
+            last_us = part["last_event"].to_physical().to_list()
+            self._spans[str(venue), str(symbol)] = _Spans(
+                part["first_event"].to_physical().to_list(),
+                last_us,
+                list(accumulate(last_us, max)),
+                part["watermark"].to_physical().fill_null(_NEVER).to_list(),
+            )
+
+    def may_fall_into(self, market: Market, start_us: int, end_us: int) -> bool:
+        """Whether a missing trade of the market may be one of that window."""
+        spans = self._spans.get(market)
+        return spans is not None and len(spans.near(start_us, end_us)) > 0
+
+    def hold(self, market: Market, start_us: int, end_us: int, due_us: int) -> bool:
+        """Whether such a gap was known by the time that the watermark came to `due_us`, when the window would close."""
+        spans = self._spans.get(market)
+        return spans is not None and any(
+            spans.last_us[place] >= start_us and spans.watermark_us[place] < due_us
+            for place in spans.near(start_us, end_us)
+        )
