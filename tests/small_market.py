@@ -18,7 +18,7 @@ from twofold.clock import to_epoch_us
 from twofold.lake import Lake
 from twofold.publication import Publication, found_lake
 from twofold.records import RecordBatch
-from twofold.source import SHIPPED_SOURCES
+from twofold.source import HOLE_AGE_S, SHIPPED_SOURCES
 from twofold.view import View
 from twofold.views import VIEWS
 
@@ -58,11 +58,12 @@ def batch(*values: bytes | None, lane: str = LANES[0], offset: int = 0) -> Recor
 class SmallMarket:
     """A log in memory and a lake in a folder."""
 
-    def __init__(self, folder: Path, views: Mapping[str, View] = VIEWS) -> None:
+    def __init__(self, folder: Path, views: Mapping[str, View] = VIEWS, hole_age_s: float = HOLE_AGE_S) -> None:
         self.log = MemoryLog(LANES)
         self.views = views
         self.lake = Lake(str(folder / "lake"))
         found_lake(self.lake)
+        self._hole_age_s = hole_age_s
         self._ids = iter(range(1, 1_000_000))
 
     def trade(
@@ -85,13 +86,17 @@ class SmallMarket:
         self.log.append(LANES[lane], value, timestamp_ms=time_us(arrives or clock) // 1000, headers=headers)
         return number
 
+    def broken(self, clock: str, trade_id: int, *, lane: int = 0) -> None:
+        """Log a record that is no trade, but says which it would have been."""
+        self.log.append(LANES[lane], trade_value(clock, trade_id, price="0"), timestamp_ms=time_us(clock) // 1000)
+
     def poison(self, *, lane: int = 0, clock: str = "10:00:00") -> None:
         """Log a record that is no trade."""
         self.log.append(LANES[lane], b"{", timestamp_ms=time_us(clock) // 1000)
 
     def cycle(self, max_records: int = 1_000_000) -> Publication:
         """Run one batch cycle over what is logged, and publish also if that is nothing."""
-        cycle = BatchCycle(self.lake, self.log.open_reader, self.views, SHIPPED_SOURCES, "simulator")
+        cycle = BatchCycle(self.lake, self.log.open_reader, self.views, SHIPPED_SOURCES, "simulator", self._hole_age_s)
         intake = cycle.ingest(max_records)
         return cycle.publish(intake, cycle.fold(intake))
 

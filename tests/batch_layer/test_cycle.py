@@ -182,4 +182,16 @@ def test_a_report_says_by_lane_what_the_cycle_did(lake: Lake, market: Market) ->
         account = folded.accounts.get(row["lane"], Account())
         assert row["new cut"] - row["old cut"] == row["read"] == account.read
         assert row["folded"] + row["duplicates"] + row["dead letters"] + row["lost"] == row["read"]
+        assert row["missing"] == 0
     assert {row["lane"]: row["new cut"] for row in rows} == intake.cut
+
+
+def test_a_report_counts_missing_ids_in_the_lane_of_the_trade_after_them(lake: Lake) -> None:
+    market = Market()
+    market.send(
+        Sending(lane=lane, gap_ms=1_000, trade_id=trade_id) for lane, trade_id in ((0, 1), (2, 5), (1, 6), (1, 8))
+    )
+    cycle = new_cycle(lake, market.log)
+    intake = cycle.ingest(1_000)
+    rows = by_lane(cycle.parent, intake, cycle.fold(intake))
+    assert {row["lane"]: row["missing"] for row in rows} == dict(zip(LANES, (0, 1, 3), strict=True))

@@ -120,3 +120,16 @@ def test_another_venue_has_its_own_watermark() -> None:
     marks = {"test": BEGIN_US + DAY_US}
     assert with_revisions(BARS, bars_of((1, 0), venue="other"), marks, NO_HOLES)["revisions"].to_list() == [0]
     assert with_revisions(BARS, bars_of((1, 0)), {}, NO_HOLES)["revisions"].to_list() == [0]
+
+
+@pytest.mark.parametrize(("found_at_us", "revisions"), [(None, 0), (MINUTE_US - 1, 0), (MINUTE_US, 1)])
+def test_a_hole_that_was_known_before_the_watermark_passed_holds_a_window_open(
+    found_at_us: int | None, revisions: int
+) -> None:
+    times = {name: BEGIN_US + time_us for name, time_us in (("first_event", 10), ("last_event", 20), ("since", 20))}
+    hole = {"venue": "test", "symbol": "BTCUSDT", "state": "open", **times}
+    hole |= {"watermark": None if found_at_us is None else BEGIN_US + found_at_us}
+    of_gaps = [pl.col(name).cast(pl.Int64).cast(GAP_SCHEMA[name]) for name in (*times, "watermark")]
+    holes = OpenHoles(pl.DataFrame([hole]).with_columns(of_gaps))
+    marked = with_revisions(BARS, bars_of((1, 0), (2, MINUTE_US)), {"test": BEGIN_US + DAY_US}, holes)
+    assert marked.sort("window_start")["revisions"].to_list() == [revisions, 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 
 from hypothesis import strategies as st
@@ -38,7 +38,10 @@ _SIZES = ("0.00000001", "0.02", "7", "99.99999999")
 
 @dataclass(frozen=True, repr=False)
 class Sending:
-    """One record to send. What an id stands for is settled when it is first sent; after that it is sent again."""
+    """One record to send. What an id stands for is settled when it is first sent; after that it is sent again.
+
+    A `broken` one is a dead letter that says which trade it would have been.
+    """
 
     lane: int
     gap_ms: int
@@ -51,6 +54,7 @@ class Sending:
     late_us: int = 0
     collected_late_ms: int | None = None
     not_a_trade: int | None = None
+    broken: bool = False
     marker: bool = False
 
     def __repr__(self) -> str:
@@ -75,6 +79,7 @@ def sendings() -> st.SearchStrategy[Sending]:
         late_us=st.sampled_from([0, 0, 1, 60_000_000, 200_000_000, 300_000_000, -45_000_000]),
         collected_late_ms=st.sampled_from([None, None, 0, 75_000, -20_000, 8_000_000]),
         not_a_trade=st.sampled_from([*[None] * 60, *range(len(NOT_TRADES))]),
+        broken=st.sampled_from([*[False] * 20, True]),
         marker=st.sampled_from([*[False] * 15, True]),
     )
 
@@ -110,7 +115,11 @@ class Market:
         )
 
     def _send_trade(self, lane: str, sending: Sending) -> None:
-        body = self._bodies.setdefault((sending.source, sending.symbol, sending.trade_id), self._body(sending))
+        name = (sending.source, sending.symbol, sending.trade_id)
+        if sending.broken:
+            body = self._body(replace(sending, price="0"))
+        else:
+            body = self._bodies.setdefault(name, self._body(sending))
         headers: tuple[tuple[str, bytes | None], ...] = ()
         if sending.source != "simulator":
             headers = (("source", sending.source.encode()),)
