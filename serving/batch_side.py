@@ -10,6 +10,7 @@ import polars as pl
 from serving.sorted_partials import SortedPartials
 from twofold.gaps import GAP_SCHEMA, OpenHoles
 from twofold.lake import Lake
+from twofold.ledger import MARKET
 from twofold.publication import GENESIS, Publication
 from twofold.tables import GAPS, view_table
 from twofold.view import View
@@ -23,7 +24,7 @@ class BatchSide:
         publication: Which one.
         partials: Of each view, one per group.
         files: The data files that they were read from.
-        gaps: The ids that are missing (`GAP_SCHEMA`).
+        gaps: The ids that are missing (`GAP_SCHEMA`), by market and first id.
         holes: Those of them that are open, by where they may fall.
     """
 
@@ -65,4 +66,4 @@ def _gaps(lake: Lake, publication: Publication, before: BatchSide | None) -> tup
         return before.gaps, before.holes
     files = [] if version is None else lake.files(GAPS.name, version)
     gaps = lake.read_files(GAPS.name, files, GAP_SCHEMA.names()) if files else GAP_SCHEMA.to_frame()
-    return gaps, OpenHoles(gaps)
+    return gaps.sort(*MARKET, "first_id"), OpenHoles(gaps)

@@ -7,8 +7,8 @@ been open for longer than a set age. Nothing is known of ids before the first an
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
-from itertools import accumulate
+from collections import defaultdict
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -38,16 +38,28 @@ in the publication before the one that first had the gap open, null where it had
 """
 
 _NEVER = -(2**63)
+_SPAN = [
+    pl.col("first_event").to_physical(),
+    pl.col("last_event").to_physical(),
+    pl.col("watermark").to_physical().fill_null(_NEVER),
+]
 
 
 @dataclass(frozen=True)
 class _Spans:
-    """The open gaps of one market by `first_event`, in UTC microseconds; `reach_us` is the latest `last_us` so far."""
+    """The open gaps of one market by `first_us`, all in UTC microseconds; `reach_us` is the latest `last_us` so far."""
 
-    first_us: list[int]
-    last_us: list[int]
-    reach_us: list[int]
-    watermark_us: list[int]
+    first_us: list[int] = field(default_factory=list)
+    last_us: list[int] = field(default_factory=list)
+    reach_us: list[int] = field(default_factory=list)
+    watermark_us: list[int] = field(default_factory=list)
+
+    def add(self, first_us: int, last_us: int, watermark_us: int) -> None:
+        """Take in one that does not begin before those there are."""
+        self.first_us.append(first_us)
+        self.last_us.append(last_us)
+        self.reach_us.append(max(last_us, self.reach_us[-1]) if self.reach_us else last_us)
+        self.watermark_us.append(watermark_us)
 
     def near(self, start_us: int, end_us: int) -> range:
         """The places of those that may reach into a window; the first of them does."""
@@ -62,16 +74,10 @@ class OpenHoles:
 
     def __init__(self, gaps: pl.DataFrame) -> None:
         """Take them from gaps (`GAP_SCHEMA`) of any state."""
-        self._spans: dict[Market, _Spans] = {}
-        opened = gaps.filter(pl.col("state") == OPEN).sort("first_event")
-        for (venue, symbol), part in opened.group_by(MARKET, maintain_order=True):
-            last_us = part["last_event"].to_physical().to_list()
-            self._spans[str(venue), str(symbol)] = _Spans(
-                part["first_event"].to_physical().to_list(),
-                last_us,
-                list(accumulate(last_us, max)),
-                part["watermark"].to_physical().fill_null(_NEVER).to_list(),
-            )
+        self._spans: dict[Market, _Spans] = defaultdict(_Spans)
+        opened = gaps.filter(pl.col("state") == OPEN).sort("first_event").select(*MARKET, *_SPAN)
+        for venue, symbol, *span in opened.iter_rows():
+            self._spans[venue, symbol].add(*span)
 
     def may_fall_into(self, market: Market, start_us: int, end_us: int) -> bool:
         """Whether a missing trade of the market may be one of that window."""

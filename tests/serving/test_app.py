@@ -132,7 +132,7 @@ def test_health_and_readiness(api: Served) -> None:
 
 def test_the_api_describes_itself(api: Served) -> None:
     paths = api.get("/openapi.json").json()["paths"]
-    assert paths.keys() == {"/v1/views", "/v1/views/{view}", "/v1/lanes", "/healthz", "/readyz"}
+    assert paths.keys() == {"/v1/views", "/v1/views/{view}", "/v1/gaps", "/v1/lanes", "/healthz", "/readyz"}
     parameters = {parameter["name"] for parameter in paths["/v1/views/{view}"]["get"]["parameters"]}
     assert parameters == {"view", "venue", "symbol", "interval", "start", "end", "last", "base"}
     assert api.get("/docs").is_success
