@@ -14,6 +14,9 @@ LETTER: dict[str, Any] = {
     "source": "simulator",
     "reason": "broken_json",
     "detail": "The value `{` is not one JSON text.",
+    "venue": None,
+    "symbol": None,
+    "trade_id": None,
 }
 WHOLE = LETTER | {"key": b"BTCUSDT", "value": b"{", "headers": [], "first_at": f"{TOPICS[0]}/2:17"}
 
@@ -80,6 +83,11 @@ def test_a_letter_is_shown_whole() -> None:
         "header": "source = x",
         "retried": "no, going by what is published",
     }
+
+
+def test_a_letter_says_which_trade_it_would_have_been_where_that_is_known() -> None:
+    known = {"venue": "binance", "symbol": "BTCUSDT", "trade_id": 7}
+    assert shown(WHOLE | known)["trade"] == "7 of BTCUSDT at binance"
 
 
 def test_a_reason_of_another_version_is_shown_as_it_is() -> None:
