@@ -118,30 +118,32 @@ def _judged(
     arrivals_us: Mapping[str, int],
     hole_age_us: int,
 ) -> pl.DataFrame:
-    """Say of each hole whether it is open or lost, and what the watermark was when it was found."""
+    """Say of each hole whether it is open or lost, when it was found, and what it has held since."""
+    kept = ("last_id", "state", "watermark", "held_first", "held_last")
     known = before.filter(pl.col("state") != UNUSABLE).select(
-        *MARKET, "first_id", **{f"known_{name}": name for name in ("last_id", "state", "first_event", "last_event")},
-        known_watermark="watermark",
-    )  # fmt: skip
+        *MARKET, "first_id", **{f"known_{name}": name for name in kept}
+    )
     compared = holes.sort("first_id").join_asof(
         known.sort("first_id"), on="first_id", by=MARKET, strategy="backward", check_sortedness=False
     )
     is_known = (pl.col("known_last_id") >= pl.col("first_id")).fill_null(value=False)
-    was_lost = is_known & (pl.col("known_state") == LOST)
     age_us = _by_venue(arrivals_us) - pl.col("since").dt.epoch("us")
-    state = pl.when(was_lost | (age_us > hole_age_us)).then(pl.lit(LOST)).otherwise(pl.lit(OPEN))
-    # A part that may fall outside of where the whole could is a find of its own there.
-    is_part = (
-        is_known
-        & (pl.col("first_event") >= pl.col("known_first_event"))
-        & (pl.col("last_event") <= pl.col("known_last_event"))
-    )
+    is_lost = (is_known & (pl.col("known_state") == LOST)) | (age_us > hole_age_us)
+    # A part that may fall outside of where the whole could does not hold anything there.
+    first = pl.max_horizontal("first_event", "known_held_first")
+    last = pl.min_horizontal("last_event", "known_held_last")
+    is_part = is_known & (first <= last)
     found_at = _by_venue(watermarks_us).cast(_TIME)
-    return compared.with_columns(state=state).with_columns(
-        watermark=pl.when(pl.col("state") == OPEN).then(
-            pl.when(is_part).then(pl.col("known_watermark")).otherwise(found_at)
-        )
+    judged = compared.with_columns(
+        state=pl.when(is_lost).then(pl.lit(LOST)).otherwise(pl.lit(OPEN)),
+        watermark=pl.when(is_part).then("known_watermark").otherwise(found_at),
+        held_first=pl.when(is_part).then(first).otherwise("first_event"),
+        held_last=pl.when(is_part).then(last).otherwise("last_event"),
     )
+    of_open = [
+        pl.when(pl.col("state") == OPEN).then(name).alias(name) for name in ("watermark", "held_first", "held_last")
+    ]
+    return judged.with_columns(of_open)
 
 
 def _by_venue(times_us: Mapping[str, int]) -> pl.Expr:

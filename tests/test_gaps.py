@@ -15,7 +15,20 @@ MARKET = ("test", "BTCUSDT")
 def gaps(*spans: tuple[int, int, int | None], state: str = "open", symbol: str = "BTCUSDT") -> pl.DataFrame:
     """Gaps of one market, each (first event, last event, watermark when found), in UTC microseconds."""
     rows = [
-        ("test", symbol, place * 10, place * 10 + 1, state, first_us, last_us, last_us, "t/0", watermark_us)
+        (
+            "test",
+            symbol,
+            place * 10,
+            place * 10 + 1,
+            state,
+            first_us,
+            last_us,
+            last_us,
+            "t/0",
+            watermark_us,
+            first_us,
+            last_us,
+        )
         for place, (first_us, last_us, watermark_us) in enumerate(spans)
     ]
     times = {name: pl.Int64 for name, dtype in GAP_SCHEMA.items() if dtype == pl.Datetime("us", "UTC")}

@@ -91,6 +91,44 @@ def test_finality_follows_the_cuts() -> None:
     assert first_row(5, 5) == ("closed", 0)
 
 
+def of_b(offset: int, **changes: object) -> OracleRecord:
+    """A trade of a second symbol, an hour later, for the watermark."""
+    return record(offset, symbol="B", trade_id=offset, event_time_us=START_US + 60 * MINUTE_US, **changes)
+
+
+def a_row_and_gaps(records: list[OracleRecord], *cuts: int) -> tuple[str, int, list[tuple[int, int, str]]]:
+    oracle, positions = Oracle(records, hole_age_s=0.005), [{"t/0": cut} for cut in cuts]
+    row = oracle.rows("bars", 60, positions[-1], positions)[0]
+    gaps = [(gap["first_id"], gap["last_id"], gap["state"]) for gap in oracle.gaps(positions)]
+    return row["finality"], row["revisions"], gaps
+
+
+def test_an_open_gap_holds_a_row_until_it_is_filled() -> None:
+    a = [record(3, trade_id=1), record(4, trade_id=4), record(5, trade_id=2), record(6, trade_id=3)]
+    records = [of_b(0), of_b(1), of_b(2), *a]
+    assert a_row_and_gaps(records, 5) == ("provisional", 0, [(2, 3, "open")])
+    assert a_row_and_gaps(records, 5, 6) == ("provisional", 0, [(3, 3, "open")])
+    assert a_row_and_gaps(records, 5, 6, 7) == ("closed", 0, [])
+    assert a_row_and_gaps(records, 5, 7) == ("closed", 0, [])
+
+
+def test_a_gap_is_lost_when_it_is_old_and_a_dead_letter_makes_an_id_unusable() -> None:
+    a = [record(3, trade_id=1), record(4, trade_id=4), record(5, trade_id=2, price="0")]
+    later = [record(10, symbol="B", trade_id=3), record(11, trade_id=3)]
+    records = [of_b(0), of_b(1), of_b(2), *a, *later]
+    assert a_row_and_gaps(records, 6) == ("provisional", 0, [(2, 2, "unusable"), (3, 3, "open")])
+    assert a_row_and_gaps(records, 6, 11) == ("closed", 0, [(2, 2, "unusable"), (3, 3, "lost")])
+    assert a_row_and_gaps(records, 6, 11, 12) == ("revised", 1, [(2, 2, "unusable")])
+
+
+def test_a_gap_that_is_found_after_the_row_had_closed_does_not_hide_the_revision() -> None:
+    a = [record(3, trade_id=1), record(4, trade_id=3), record(5, trade_id=2)]
+    records = [of_b(0), of_b(1), of_b(2), *a]
+    assert a_row_and_gaps(records, 4) == ("closed", 0, [])
+    assert a_row_and_gaps(records, 4, 5) == ("provisional", 1, [(2, 2, "open")])
+    assert a_row_and_gaps(records, 4, 5, 6) == ("revised", 2, [])
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -68,7 +68,13 @@ class Publishing:
     @property
     def times_s(self) -> list[tuple[int | None, ...]]:
         """Seconds of the first and the last event, of the arrival, and of the watermark when it was found."""
-        names = ("first_event", "last_event", "since", "watermark")
+        return self._seconds("first_event", "last_event", "since", "watermark")
+
+    @property
+    def held_s(self) -> list[tuple[int | None, ...]]:
+        return self._seconds("held_first", "held_last")
+
+    def _seconds(self, *names: str) -> list[tuple[int | None, ...]]:
         columns = [pl.col(name).dt.epoch("us").sub(BEGIN_US).floordiv(10**6) for name in names]
         return self.gaps.select(columns).rows()
 
@@ -169,12 +175,16 @@ def test_a_gap_knows_the_watermark_of_the_time_before_it_was_found_and_so_do_its
     assert market.times_s == [(30, 30, 60, 10), (30, 31, 31, 10)]
 
 
-def test_a_part_that_may_fall_where_the_whole_could_not_is_found_anew() -> None:
+def test_a_part_that_may_fall_where_the_whole_could_not_has_held_nothing_there() -> None:
     market = Publishing()
     market.publish((1, 10, 10), (2, 20, 20), (3, 30, 30))
     market.publish((9, 31, 31), (10, 50, 50))
     market.publish((6, 5, 60))
-    assert market.times_s == [(5, 30, 60, 30), (5, 31, 31, 30)]
+    assert market.times_s == [(5, 30, 60, 10), (5, 31, 31, 10)]
+    assert market.held_s == [(30, 30), (30, 31)]
+    market.publish((4, 5, 70))
+    assert market.times_s == [(5, 5, 60, 30), (5, 31, 31, 10)]
+    assert market.held_s == [(5, 5), (30, 31)]
 
 
 def test_only_venues_whose_every_source_is_contiguous_have_gaps() -> None:
@@ -220,8 +230,10 @@ def _us(seconds: int) -> int:
 
 
 def rows_of(gaps: pl.DataFrame) -> list[tuple[object, ...]]:
-    names = ("first_event", "last_event", "since", "watermark")
-    return [
-        (row["first_id"], row["last_id"], row["state"], *(row[name] and to_epoch_us(row[name]) for name in names))
-        for row in gaps.iter_rows(named=True)
-    ]
+    names = ("first_event", "last_event", "since", "watermark", "held_first", "held_last")
+    found = []
+    for row in gaps.iter_rows(named=True):
+        *times_us, first_us, last_us = (row[name] and to_epoch_us(row[name]) for name in names)
+        held_us = None if first_us is None else (first_us, last_us)
+        found.append((row["first_id"], row["last_id"], row["state"], *times_us, held_us))
+    return found

@@ -128,8 +128,11 @@ def test_a_hole_that_was_known_before_the_watermark_passed_holds_a_window_open(
 ) -> None:
     times = {name: BEGIN_US + time_us for name, time_us in (("first_event", 10), ("last_event", 20), ("since", 20))}
     hole = {"venue": "test", "symbol": "BTCUSDT", "state": "open", **times}
+    hole |= {"held_first": times["first_event"], "held_last": times["last_event"]}
     hole |= {"watermark": None if found_at_us is None else BEGIN_US + found_at_us}
-    of_gaps = [pl.col(name).cast(pl.Int64).cast(GAP_SCHEMA[name]) for name in (*times, "watermark")]
+    of_gaps = [
+        pl.col(name).cast(pl.Int64).cast(GAP_SCHEMA[name]) for name in (*times, "held_first", "held_last", "watermark")
+    ]
     holes = OpenHoles(pl.DataFrame([hole]).with_columns(of_gaps))
     marked = with_revisions(BARS, bars_of((1, 0), (2, MINUTE_US)), {"test": BEGIN_US + DAY_US}, holes)
     assert marked.sort("window_start")["revisions"].to_list() == [revisions, 1]

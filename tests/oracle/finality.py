@@ -61,14 +61,11 @@ def _is_past(published: Published, window: Window, length_us: int) -> bool:
 
 
 def _has_hole(published: Published, window: Window, length_us: int, *, in_time: bool = False) -> bool:
-    """Whether an open gap may fall into the window; `in_time`: one found before the watermark had passed it."""
+    """Whether an open gap may fall into the window; `in_time`: one that has held it since the watermark passed."""
     venue, symbol, start_us = window
     end_us = start_us + length_us
-    return any(
-        gap.may_fall_into(start_us, end_us)
-        and not (in_time and gap.found_at_us is not None and gap.found_at_us >= end_us)
-        for gap in published.gaps.get((venue, symbol), ())
-    )
+    holes = [gap for gap in published.gaps.get((venue, symbol), ()) if gap.may_fall_into(start_us, end_us)]
+    return any(not in_time or gap.has_held(start_us, end_us) for gap in holes)
 
 
 def _window(trade: OracleTrade, interval_us: int) -> Window:

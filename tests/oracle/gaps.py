@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from oracle.wire import Identity, OracleTrade
@@ -21,7 +21,8 @@ WITNESSES = 3
 class Gap:
     """Ids that are missing, from `first_id` to `last_id`. Times are UTC microseconds; None where no trade tells them.
 
-    An open one was found when the venue's watermark was `found_at_us`, or None if there was none yet.
+    An open one was found when the venue's watermark was `found_at_us`, or None if there was none yet. In all
+    publications since it might have fallen between the two times of `held_us`.
     """
 
     first_id: int
@@ -31,6 +32,13 @@ class Gap:
     last_event_us: int | None
     since_us: int | None
     found_at_us: int | None = None
+    held_us: tuple[int, int] | None = None
+
+    def has_held(self, start_us: int, end_us: int) -> bool:
+        """Whether it has kept a window from closing ever since the watermark came to its end."""
+        if self.held_us is None or (self.found_at_us is not None and self.found_at_us >= end_us):
+            return False
+        return self.held_us[0] < end_us and start_us <= self.held_us[1]
 
     def may_fall_into(self, start_us: int, end_us: int) -> bool:
         """Whether a missing trade may be of that window; only an open gap keeps anyone waiting."""
@@ -113,19 +121,15 @@ class _Walk:
         """The gap with its state, and when it was found."""
         place = bisect_right(self._before, gap.first_id, key=lambda earlier: earlier.first_id)
         whole = self._before[place - 1] if place and gap.first_id <= self._before[place - 1].last_id else None
-        ends = (gap.first_id, gap.last_id, "lost", gap.first_event_us, gap.last_event_us, gap.since_us)
         if (whole and whole.state == "lost") or (gap.since_us or 0) < self._lost_before_us:
-            return Gap(*ends)
-        found_at_us = self._mark_us
-        if whole and _is_within(gap, whole):
-            found_at_us = whole.found_at_us
-        return Gap(*ends[:2], "open", *ends[3:], found_at_us)
-
-
-def _is_within(gap: Gap, whole: Gap) -> bool:
-    """Whether a part of a gap can only fall where the whole could. Both lie between two trades."""
-    times = [whole.first_event_us, gap.first_event_us, gap.last_event_us, whole.last_event_us]
-    return times == sorted(time for time in times if time is not None)
+            return replace(gap, state="lost")
+        first_us, last_us = gap.first_event_us or 0, gap.last_event_us or 0
+        found = replace(gap, found_at_us=self._mark_us, held_us=(first_us, last_us))
+        if whole and whole.held_us:
+            held_us = (max(first_us, whole.held_us[0]), min(last_us, whole.held_us[1]))
+            if held_us[0] <= held_us[1]:
+                return replace(found, found_at_us=whole.found_at_us, held_us=held_us)
+        return found
 
 
 def _runs(ids: set[int]) -> list[tuple[int, int]]:
