@@ -16,10 +16,13 @@ from twofold.account import Account
 from twofold.records import Lost
 
 SOURCES = {
-    "binance-spot": OracleSource("binance", "binance", "collected_us"),
-    "simulator": OracleSource("simulator", "canonical"),
+    "binance-spot": OracleSource("binance", "binance", "collected_us", contiguous=True),
+    "simulator": OracleSource("simulator", "canonical", contiguous=False),
 }
-"""As `twin.parts.SOURCES` declares them; ids are `unique`, so that missing ones mean nothing."""
+"""As `twin.parts.SOURCES` declares them: missing ids mean something for one, and nothing for the other."""
+
+HOLE_AGE_S = 30.0
+"""How long a gap stays open."""
 
 Counts = tuple[int, int, int, int, int]
 """Of one lane: read, folded, duplicates, dead letters, lost."""
@@ -73,7 +76,7 @@ class Expected:
         """An oracle over what a publication, and a speed fold on it that lost this, can have read."""
         gone = [*self._publications[sequence].lost, *lost]
         taken = {(gap.lane, offset) for gap in gone for offset in range(gap.first_offset, gap.next_offset)}
-        return Oracle((r for place, r in self._records.items() if place not in taken), SOURCES, "simulator")
+        return Oracle((r for place, r in self._records.items() if place not in taken), SOURCES, "simulator", HOLE_AGE_S)
 
     def check_published(self, sequence: int, accounts: Mapping[str, Account]) -> None:
         """Every record below the cut is accounted for, lane by lane and fate by fate."""

@@ -14,8 +14,9 @@ from deltalake import DeltaTable
 from laws.commit_points import Crash
 from laws.market import Market
 from memory_log import MemoryLog, MemoryReader, Poll
+from twin.expected import HOLE_AGE_S
 
-import batch_layer.cycle
+import batch_layer.ledger
 import batch_layer.partials
 import serving.answer
 import serving.seam
@@ -40,7 +41,10 @@ from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES, view_table
 from twofold.views import bars
 
 VIEWS = {bars.name: bars}
-SOURCES = {name: source.model_copy(update={"ids": "unique"}) for name, source in SHIPPED_SOURCES.items()}
+SOURCES = {
+    "binance-spot": SHIPPED_SOURCES["binance-spot"],
+    "simulator": SHIPPED_SOURCES["simulator"].model_copy(update={"ids": "unique"}),
+}
 SOURCE = "simulator"
 
 TABLES = tuple(spec.name for spec in (RAW, LEDGER, TRADES, DEAD_LETTERS, view_table(bars), PUBLICATIONS))
@@ -70,7 +74,7 @@ def compacting() -> Iterator[None]:
     """Cycles rewrite every day that they touch, and the ledger."""
     with (
         patch.object(batch_layer.partials, "FILES_PER_DAY", 1),
-        patch.object(batch_layer.cycle, "LEDGER_FILES", 1),
+        patch.object(batch_layer.ledger, "LEDGER_FILES", 1),
     ):
         yield
 
@@ -113,7 +117,7 @@ class Cycles:
             attempt.reader = self._log.open_reader(start)
             return attempt.reader
 
-        cycle = BatchCycle(self._lake, open_reader, VIEWS, SOURCES, SOURCE, lambda: attempt.time)
+        cycle = BatchCycle(self._lake, open_reader, VIEWS, SOURCES, SOURCE, HOLE_AGE_S, lambda: attempt.time)
         attempt.parent = cycle.parent.sequence
         intake = cycle.ingest(max_records)
         cycle.publish(intake, cycle.fold(intake))
