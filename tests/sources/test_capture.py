@@ -83,7 +83,7 @@ def test_a_line_of_a_capture_without_a_receive_time_is_named(tmp_path: Path) -> 
         list(capture.frames())
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", gzip.compress(b"")])
+@pytest.mark.parametrize("content", [b"", b"\n\n", gzip.compress(b"", mtime=0)])
 def test_a_file_without_a_trade_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "empty").write_bytes(content)
     with pytest.raises(CaptureError, match="holds no line"):
