@@ -59,7 +59,8 @@ clean: ## remove .venv, caches and builds; data in .twofold stays
 
 # The lock is whole, so nothing is resolved (--no-deps). hatchling and editables come from it, so the project itself is
 # installed without a build environment of its own. All is compiled once, here: uv does not, and a Python that may not
-# write compiled files would do it again in each of the many processes, which doubles the time that a flow run needs to start.
+# write compiled files would do it again in each of the many processes, which doubles the time that a flow run needs to
+# start. Some packages carry a module for another Python, which cannot be compiled here and is not needed (hence `|| true`).
 $(READY): requirements.lock pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
 	  echo "Twofold needs Python 3.11 or later, and none of python3.13, python3.12, python3.11 and python3 is one."; \
