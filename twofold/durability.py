@@ -31,9 +31,9 @@ def make_durable(root: Path, table: Path, version: int) -> None:
     commit = log / f"{version:020d}.json"
     data = [table / path for path in _added(commit)]
     top = root if version else root.parent
-    _sync([*data, *_folders(data, top)])
-    _sync([commit, *sorted(log.glob(f"{version:020d}.checkpoint*.parquet")), log / "_last_checkpoint"])
-    _sync(_folders([commit], top))
+    sync([*data, *folders_to(data, top)])
+    sync([commit, *sorted(log.glob(f"{version:020d}.checkpoint*.parquet")), log / "_last_checkpoint"])
+    sync(folders_to([commit], top))
 
 
 def _added(commit: Path) -> list[str]:
@@ -43,13 +43,14 @@ def _added(commit: Path) -> list[str]:
     return [unquote(action["add"]["path"]) for action in actions if "add" in action]
 
 
-def _folders(files: list[Path], top: Path) -> list[Path]:
+def folders_to(files: list[Path], top: Path) -> list[Path]:
     """The folders that lead from `top`, itself included, to files below it; the deepest first."""
     found = {folder for file in files for folder in file.parents if folder == top or top in folder.parents}
     return sorted(found, key=lambda folder: len(folder.parts), reverse=True)
 
 
-def _sync(paths: list[Path]) -> None:
+def sync(paths: list[Path]) -> None:
+    """Put files and folders on the disk, in this order; those that are gone are passed over."""
     for path in paths:
         try:
             file = os.open(path, os.O_RDONLY)

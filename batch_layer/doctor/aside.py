@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+
+from twofold.durability import folders_to, sync
 
 FOLDER = ".doctor"
 """Where in the lake's root everything is that was moved aside: by time (UTC), then as it stood in the lake."""
@@ -24,18 +25,5 @@ def move_aside(root: Path, paths: Sequence[Path], now: datetime) -> Path:
         target = folder / path.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
-        for changed in (*_folders(target.parent, root), path.parent):
-            _sync(changed)
+        sync([*folders_to([target], root), path.parent])
     return folder
-
-
-def _folders(folder: Path, root: Path) -> list[Path]:
-    return [each for each in (folder, *folder.parents) if each == root or root in each.parents]
-
-
-def _sync(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -10,12 +10,11 @@ from batch_layer.doctor.finding import Finding
 from twofold.errors import ArithmeticOverflow, LakeError
 from twofold.fold import fold, merge
 from twofold.lake import Lake
-from twofold.ledger import coalesce
+from twofold.ledger import MARKET, coalesce
 from twofold.publication import Publication
 from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES, view_table
 from twofold.view import View
 
-_MARKET = ["venue", "symbol"]
 _REBUILD = "Rebuild from `raw`: `twofold doctor --mend`."
 
 
@@ -54,13 +53,13 @@ def _ids(lake: Lake, publication: Publication) -> Iterator[Finding]:
     """Compare, market by market, the rows of `trades`, the different ids there, and the ids in the ledger."""
     if TRADES.name not in publication.tables or LEDGER.name not in publication.tables:
         return
-    trades = lake.scan(TRADES.name, publication.tables[TRADES.name]).group_by(_MARKET)
+    trades = lake.scan(TRADES.name, publication.tables[TRADES.name]).group_by(MARKET)
     counted = trades.agg(rows=pl.len(), ids=pl.col("trade_id").n_unique()).collect()
     intervals = coalesce(lake.scan(LEDGER.name, publication.tables[LEDGER.name]).collect())
     size = pl.col("last_id") - pl.col("first_id") + 1
-    seen = intervals.group_by(_MARKET).agg(seen=size.sum())
-    both = counted.join(seen, on=_MARKET, how="full", coalesce=True).fill_null(0).sort(_MARKET)
-    for venue, symbol, rows, ids, in_ledger in both.select(*_MARKET, "rows", "ids", "seen").iter_rows():
+    seen = intervals.group_by(MARKET).agg(seen=size.sum())
+    both = counted.join(seen, on=MARKET, how="full", coalesce=True).fill_null(0).sort(MARKET)
+    for venue, symbol, rows, ids, in_ledger in both.select(*MARKET, "rows", "ids", "seen").iter_rows():
         if ids != rows:
             sentence = f"{rows - ids} trades of {symbol} at {venue} stand there more than once, and count so."
             yield Finding("content", _place(TRADES.name, publication), sentence, _REBUILD)

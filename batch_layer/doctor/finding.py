@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+GO_BACK = "Go back to the last whole publication: `twofold doctor --mend`."
+"""What mends a newest publication that cannot be read whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -9,13 +9,12 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batch_layer.doctor.finding import Finding
+from batch_layer.doctor.finding import GO_BACK, Finding
 from batch_layer.doctor.table_log import DataFile, TableLog
 from twofold.lane import at_least
 from twofold.publication import PUBLICATIONS, Publication
 
 _COPY = "Bring the publications table back from a copy."
-_GO_BACK = "Go back to the last whole publication: `twofold doctor --mend`."
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def look_at_publications(
     """Find what is wrong with publications, and between each and the next."""
     newest_row = published[-1].version if published else 0
     for file, why in broken:
-        place, mend = f"{PUBLICATIONS.name}, version {file.added}", _GO_BACK if file.added > newest_row else _COPY
+        place, mend = f"{PUBLICATIONS.name}, version {file.added}", GO_BACK if file.added > newest_row else _COPY
         yield Finding("publication", place, f"its row {why}: what it made public is not known.", mend)
     all_of_them = [each.publication for each in published]
     if all_of_them and all_of_them[0].sequence != 1:
@@ -69,7 +68,7 @@ def _look_at_one(publication: Publication, logs: Mapping[str, TableLog], *, is_n
             yield _about(publication, f"the account of {lane} does not add up: {account}.", None)
     for table, version in sorted(publication.tables.items()):
         if table not in logs or not logs[table].opens(version):
-            mend = _GO_BACK if is_newest else "Bring its log back from a copy; answers of it cannot be made again."
+            mend = GO_BACK if is_newest else "Bring its log back from a copy; answers of it cannot be made again."
             yield _about(publication, f"version {version} of table {table} cannot be opened.", mend)
 
 

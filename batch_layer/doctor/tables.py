@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batch_layer.doctor.commit_file import EMPTY
-from batch_layer.doctor.finding import Finding
+from batch_layer.doctor.finding import GO_BACK, Finding
 from batch_layer.doctor.table_log import DataFile, TableLog
 from twofold.publication import PUBLICATIONS
 
@@ -29,7 +29,6 @@ FORBIDDEN = {
 """Table properties that Twofold's tables must not have, and what each would do."""
 
 _PLAIN_VALUES = {"false", "none", "classic"}
-_GO_BACK = "Go back to the last whole publication: `twofold doctor --mend`."
 
 
 def look_at_log(name: str, log: TableLog, named: Mapping[int, int]) -> Iterator[Finding]:
@@ -69,7 +68,7 @@ def _about_commit(name: str, log: TableLog, version: int, why: str, named: Mappi
     elif first is None and name != PUBLICATIONS.name:
         mend = "Move it aside, with what follows it: `twofold doctor --mend`."
     else:
-        mend = _GO_BACK
+        mend = GO_BACK
     return Finding("commit", f"{name}, version {version}", f"its commit {why}{passed}. {means}.", mend)
 
 
