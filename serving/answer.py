@@ -114,7 +114,7 @@ def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
     marks_us = watermarks_us(pair.batch.publication.witnesses)
     late_us = query.view.lateness_us
     holes = pair.batch.holes
-    ends_us = [start_us + query.interval_us for start_us in merged["window_start"].dt.epoch("us")]
+    ends_us = [start_us + query.interval_us for start_us in merged["window_start"].to_physical()]
 
     def is_open(venue: str, symbol: str, end_us: int) -> bool:
         past = end_us + late_us <= marks_us.get(venue, 0)

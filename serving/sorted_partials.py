@@ -9,9 +9,10 @@ from functools import cached_property
 import polars as pl
 
 from twofold.fold import empty_partials, merge
+from twofold.ledger import MARKET
 from twofold.view import View
 
-_ORDER = ("venue", "symbol", "window_start")
+_ORDER = (*MARKET, "window_start")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class SortedPartials:
     @cached_property
     def markets(self) -> dict[tuple[str, str], tuple[int, int]]:
         """Where the rows of each (venue, symbol) begin, and how many there are."""
-        runs = self.frame.with_row_index("begin").group_by(*_ORDER[:2], maintain_order=True)
+        runs = self.frame.with_row_index("begin").group_by(MARKET, maintain_order=True)
         counted = runs.agg(pl.col("begin").first(), pl.len())
         return {(venue, symbol): (begin, count) for venue, symbol, begin, count in counted.rows()}
 

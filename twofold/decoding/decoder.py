@@ -101,14 +101,13 @@ def _decode_rows(
     fields = FIELD_READERS[source.wire_format](stack.values_of(rows))
     refused = {rows[place]: refusal for place, refusal in fields.refused.items()}
     kept = [rows[place] for place in fields.places] if refused else rows
-    venues = venues.gather(list(fields.places)) if refused else venues
     price = exact.to_decimals(fields.columns["price_text"])
     size = exact.to_decimals(fields.columns["size_text"])
     logged_us = _picked(stack.logged_us, kept)
     frame = fields.columns.hstack(
         [
             pl.Series("row", kept, dtype=pl.Int64),
-            venues,
+            _picked(venues, fields.places),
             price.alias("price"),
             size.alias("size"),
             exact.notional_of(price, size).alias("notional"),
