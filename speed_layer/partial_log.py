@@ -36,6 +36,12 @@ class PartialLog:
         merged_to = old[-1][0]
         return PartialLog(self.view, ((merged_to, merged), *kept), merged_to)
 
+    def replaced(self, version: int, windows: pl.DataFrame, partials: pl.DataFrame) -> PartialLog:
+        """The log with nothing in some windows (`venue`, `symbol`, `window_start`) but `partials`."""
+        others = (frame.join(windows, on=windows.columns, how="anti") for _, frame in self.entries)
+        entries = tuple((version, frame) for frame in (*others, partials) if frame.height)
+        return PartialLog(self.view, entries, version)
+
     def can_tell_since(self, version: int) -> bool:
         """Whether what came after that version can be told apart from what came before."""
         return version >= self.merged_to
