@@ -17,7 +17,7 @@ from twofold.event_log.fast_path import to_batches
 from twofold.event_log.gathering import IDLE_MS, Gathering
 from twofold.event_log.topic import Topic
 from twofold.event_log.watch import TopicWatch
-from twofold.lane import Lane, Positions
+from twofold.lane import ALL_LANES, Lane, Positions, Share
 from twofold.records import Lost, RecordBatch
 
 _PARTITION_FETCH_BYTES = 4 * 1024**2  # a longer record batch comes whole all the same
@@ -38,6 +38,7 @@ class LogReader:
         brokers: `host:port,…`.
         topic: the topic's name.
         start: lane name to the next offset to read; lanes of this topic only.
+        share: which lanes to read; partitions that are added later are read if they belong to it.
         public_path: take the client library's public path, for several times the CPU.
 
     Raises:
@@ -46,8 +47,11 @@ class LogReader:
         EventLogUnreachable: no broker answers.
     """
 
-    def __init__(self, brokers: str, topic: str, start: Positions, *, public_path: bool = False) -> None:
+    def __init__(
+        self, brokers: str, topic: str, start: Positions, *, share: Share = ALL_LANES, public_path: bool = False
+    ) -> None:
         self._brokers = brokers
+        self._share = share
         self._start = dict(start)
         self._positions: dict[str, int] = {}
         self._lanes: dict[TopicPartition, str] = {}
@@ -170,7 +174,11 @@ class LogReader:
                 f"{self._topic.topic_id} and is {topic.topic_id}. The positions mean nothing there; begin with a new "
                 "lake."
             )
-        known = {TopicPartition(topic.name, number): topic.lane(number) for number in topic.partitions}
+        known = {
+            TopicPartition(topic.name, number): topic.lane(number)
+            for number in topic.partitions
+            if self._share.has(number)
+        }
         new = [partition for partition in known if partition not in self._lanes]
         beginnings = self._beginnings(new)
         self._consumer.assign(list(known))
