@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from math import inf
 from typing import Literal
 from unittest.mock import patch
 
+from at_once import AtOnce
 from deltalake import DeltaTable
 from laws.commit_points import Crash
 from laws.market import Market
@@ -28,7 +28,7 @@ import speed_layer.worker
 from batch_layer.cycle import BatchCycle
 from serving.seam import Seam
 from serving.speed_replicas import SpeedReplicas
-from serving.speed_side import SpeedClient, SpeedSide
+from serving.speed_side import SpeedClient
 from serving.speed_workers import SpeedWorkers
 from speed_layer.reading import Reading
 from speed_layer.worker import SpeedWorker
@@ -201,19 +201,6 @@ class Speed(SpeedClient):
         if self._worker is None:
             raise SpeedAway("There is no speed worker.")
         return self._worker.changes(request.model_copy(update={"wait_ms": 0}))
-
-
-class AtOnce(Executor):
-    """Does what it is given at once, and not beside what else happens."""
-
-    def submit(self, work: Callable[..., SpeedSide], /, *arguments: object, **named: object) -> Future[SpeedSide]:
-        """Do it."""
-        done: Future[SpeedSide] = Future()
-        try:
-            done.set_result(work(*arguments, **named))
-        except Exception as failure:  # noqa: BLE001  # it is raised where the result is wanted
-            done.set_exception(failure)
-        return done
 
 
 class Team:
