@@ -29,7 +29,7 @@ START_PATIENCE_S = 10.0
 
 _LOOK_S = 0.25
 _WAIT_MS = 250
-_AWAY_S = 0.5
+_AWAY_S = 0.1
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class Seam:
         """Follow the speed state on the current base, and move to the newest base when both can move together."""
         newest, current = self.newest, self.current
         if newest is None:
-            self._stopping.wait(_LOOK_S)
+            self._stopping.wait(_LOOK_S / 10)
             return
         try:
             if current is None or current.batch.publication.sequence != newest.publication.sequence:
