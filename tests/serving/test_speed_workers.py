@@ -165,6 +165,19 @@ def test_a_base_is_there_when_every_worker_has_it(crew: Crew) -> None:
     crew.check(Publications(crew.lake).at(0))
 
 
+def test_a_worker_that_was_catching_up_is_mirrored_whole_once_it_can_answer(crew: Crew) -> None:
+    crew.market.send(steady_trades(20))
+    crew.read(0)
+    crew.check(crew.publication)
+    crew.members[1].start(crew.publication)
+    crew.members[1]._worker._readings[0].ready_at_s = None
+    crew.members[1].step(0, [(1, 3)])
+    assert crew.workers.follow(0, None, 0).header.state == "catching_up"
+    crew.members[1].step_to_end(0)
+    crew.members[1]._worker._readings[0].ready_at_s = 0.0
+    crew.check(crew.publication)
+
+
 def test_a_replica_takes_over_and_is_asked_until_the_other_has_come_further(tmp_path: Path) -> None:
     crew = Crew(tmp_path, replicas=2)
     crew.market.send(steady_trades(20))
