@@ -103,9 +103,8 @@ def _watch(worker: Watched, lake: Lake, environment: dict[str, str], memory_byte
     client.close()
     peak = worker.peak_bytes
     print(f"  state {side.header.state}, positions {json.dumps(side.header.positions)}")
-    print(
-        f"peak {alone / memory_bytes:.2f} of the bound by itself, {peak / memory_bytes:.2f} with cycles; {SLACK} is promised"
-    )
+    shares = f"{alone / memory_bytes:.2f} of the bound by itself, {peak / memory_bytes:.2f} with cycles"
+    print(f"peak {shares}; {SLACK} is promised")
     return int(side.header.state != "live" or peak > SLACK * memory_bytes)
 
 
