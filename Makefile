@@ -27,11 +27,11 @@ smoke: $(READY) ## run it all without a person and check every answer (CAPTURE=F
 	$(BIN)/python tests/smoke $(if $(CAPTURE),--capture "$(CAPTURE)")
 
 test: $(READY) ## prove the laws: every test, with real Kafka, Delta, Prefect and Spark
-	$(BIN)/pytest -q -n 2 --dist loadfile
+	POLARS_MAX_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
 
 twin: $(READY) ## put the whole seam, in memory, through SEQUENCES=n sequences of chance (FIRST_SEED=k, FAULT=name)
 	TWIN_SEQUENCES="$(SEQUENCES)" TWIN_FIRST_SEED="$(FIRST_SEED)" TWIN_FAULT="$(FAULT)" \
-	  $(BIN)/pytest -q tests/twin -k whatever_happens
+	  POLARS_MAX_THREADS=1 $(BIN)/pytest -q -n 2 tests/twin -k whatever_happens
 
 lint: $(READY) ## check style, format, types and the borders between the layers
 	$(BIN)/ruff check .

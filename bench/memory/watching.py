@@ -10,8 +10,8 @@ import psutil
 
 _LOOK_S = 0.2
 _QUIET_S = 6.0
-_IDLE_SHARE = 0.5
-"""A process that waits for its next look takes less of a core than this; one that folds takes all of one."""
+_IDLE_SHARE = 0.15
+"""A process that waits for its next look takes less of a core than this, also on a busy machine."""
 
 
 class Watched:
