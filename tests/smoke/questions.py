@@ -18,7 +18,7 @@ VIEWS = ("bars", "taker_flow")
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, by default of both sides. `start_ms` is inclusive and `end_ms` exclusive, both on window starts, UTC."""
+    """What is asked, of both sides by default. `start_ms` is inclusive and `end_ms` exclusive: window starts, UTC."""
 
     view: str
     interval: str
