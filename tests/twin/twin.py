@@ -12,11 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from laws.commit_points import Held, watched
+from compaction import compacting
+from laws.commit_points import Held, Moment, watched
 from laws.market import TOPIC, Market, Sending, steady_trades
 from laws.parts import everything_merged_soon
 from twin.expected import Expected
-from twin.parts import SOURCE, SOURCES, VIEWS, Cycles, Moment, Speed, clocked, compacting, killed, new_seam
+from twin.parts import SOURCE, SOURCES, VIEWS, Cycles, Speed, clocked, killed, new_seam
 
 from batch_layer.dead_letters import DeadLetters
 from batch_layer.resending import plan_resending
