@@ -7,9 +7,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
+from pathlib import Path
 from typing import Literal
 from unittest.mock import patch
 
+import polars as pl
 from deltalake import DeltaTable
 from laws.commit_points import Crash
 from laws.market import Market
@@ -33,7 +35,7 @@ from twofold.clock import from_epoch_us
 from twofold.errors import SpeedAway
 from twofold.lake import Lake
 from twofold.lane import Positions
-from twofold.publication import PUBLICATIONS
+from twofold.publication import PUBLICATIONS, Publication
 from twofold.records import Lost
 from twofold.source import SHIPPED_SOURCES
 from twofold.speed_state import ChangesRequest
@@ -191,6 +193,13 @@ class Speed(SpeedClient):
         if self._worker is None:
             raise SpeedAway("There is no speed worker.")
         return self._worker.changes(request.model_copy(update={"wait_ms": 0}))
+
+
+def kept_in_raw(lake: Lake, publication: Publication, parent: Publication) -> set[tuple[str, int]]:
+    """Lane and offset of every record in any data file of `raw` but those that a publication added itself."""
+    now, before = (lake.files(RAW.name, each.tables.get(RAW.name, 0)) for each in (publication, parent))
+    others = {str(path) for path in Path(lake.root, RAW.name).glob("*.parquet")} - ({*now} - {*before})
+    return set(pl.read_parquet(sorted(others), columns=["lane", "offset"]).iter_rows()) if others else set()
 
 
 def new_seam(lake: Lake, speed: Speed) -> Seam:
