@@ -187,10 +187,10 @@ class LogReader:
         if strange:
             where = ", ".join(f"{lane} from {self._start[lane]} on" for lane in strange)
             raise TopicReplaced(
-                f"The positions to read from are of other lanes than topic {self._topic.name!r} has, whose id is "
-                f"{self._topic.topic_id}: it was deleted and made anew, or the positions are of another topic. Not "
-                f"read, and not to be had of it: {where}. Read the topic that they are of (TWOFOLD_TOPIC, "
-                "TWOFOLD_BOOTSTRAP_SERVERS), or give those lanes up and go on with this one: `twofold doctor --mend`."
+                f"To be read are {where}, but topic {self._topic.name!r} has the id {self._topic.topic_id}: it was "
+                "deleted and made anew, or the positions are of another topic. What was not read of those lanes is not "
+                "to be had here. Read the topic that they are of (TWOFOLD_TOPIC, TWOFOLD_BOOTSTRAP_SERVERS), or give "
+                "them up and go on with this one: `twofold doctor --mend`."
             )
 
     def _open_lanes(self, topic: Topic) -> None:
