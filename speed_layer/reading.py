@@ -64,6 +64,18 @@ class Reading(threading.Thread):
         """Ask the thread to end; it does so within a fraction of a second."""
         self._stopping.set()
 
+    def replace_predecessor(self) -> None:
+        """End the predecessor, so that its memory is free, and go on alone: first as far as that has come."""
+        ahead = self._predecessor
+        if ahead is None:
+            return
+        ahead.stop()
+        if ahead.is_alive():
+            ahead.join()
+        reached = ahead.fold.snapshot.positions
+        self._goal = {lane: max(reached.get(lane, 0), self._goal.get(lane, 0)) for lane in {**reached, **self._goal}}
+        self._predecessor = None
+
     def run(self) -> None:
         """Read and fold until stopped."""
         try:
@@ -98,7 +110,7 @@ class Reading(threading.Thread):
             return
         self._looked_at_s = monotonic()
         self.ends = reader.end_offsets()
-        # One that takes another's place goes on until it can: that holds no more than the other does, and frees that.
+        # One that takes another's place goes on until it can: when memory is short, the other one goes.
         self.paused = self._predecessor is None and self._out_of_memory()
         if self.paused:
             self.stalls.start_over()

@@ -252,3 +252,23 @@ class MemoryReader:
         if self._positions[lane] < beginning:
             self._lost.append(Lost(self._name(lane), self._positions[lane], beginning))
             self._positions[lane] = beginning
+
+
+class Faucet:
+    """Opens readers of a log that hand over one record a poll, and only so many as were let through."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+        self._drops = threading.Semaphore(0)
+
+    def open_reader(self, start: Positions) -> MemoryReader:
+        drops = self._drops
+
+        class Dripping(MemoryReader):
+            def poll(self, timeout_ms: int, max_records: int) -> list[RecordBatch]:
+                return super().poll(0, min(1, max_records)) if drops.acquire(timeout=timeout_ms / 1000) else []
+
+        return Dripping(self._log, start, [])
+
+    def let_through(self, count: int) -> None:
+        self._drops.release(count)
