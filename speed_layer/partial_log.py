@@ -36,7 +36,7 @@ class PartialLog:
         if len(entries) <= ENTRIES:
             return PartialLog(self.view, entries, self.merged_to)
         old, kept = entries[:-_KEPT], entries[-_KEPT:]
-        older = sum(version <= self.merged_to for version, _ in old)
+        older = min(sum(version <= self.merged_to for version, _ in old), _KEPT)
         merged = merge(self.view, pl.concat(frame for _, frame in old[older:]))
         while older and old[older - 1][1].height <= merged.height:
             older -= 1

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from time import monotonic
 
 from speed_layer.base_fold import BaseFold
+from speed_layer.stalls import Stalls
 from twofold.errors import EventLogUnreachable, TwofoldError
 from twofold.lane import Positions, at_least
 from twofold.records import OpenReader, RecordReader, lost_by_lane
+from twofold.resuming import resume
 from twofold.speed_state import WorkerState
 
 MICRO_BATCH_RECORDS = 20_000
@@ -41,6 +43,7 @@ class Reading(threading.Thread):
         self.ends: dict[str, int] = {}
         self.failure: Exception | None = None
         self.paused = False
+        self.stalls = Stalls()
         self.ready_at_s: float | None = None
         self._open_reader = open_reader
         self._out_of_memory = out_of_memory
@@ -76,7 +79,7 @@ class Reading(threading.Thread):
     def run(self) -> None:
         """Read and fold until stopped."""
         try:
-            reader = self._open_reader(self.fold.base.cut)
+            reader = resume(self._open_reader, self.fold.base.cut, self.fold.base.log)
             try:
                 self._goal = self.ends = reader.end_offsets()
                 self._read(reader)
@@ -99,6 +102,7 @@ class Reading(threading.Thread):
                     self._micro_batch(reader)
             except EventLogUnreachable as error:
                 log.warning("%s", error)
+                self.stalls.start_over()
                 self._stopping.wait(_LOOK_S)
 
     def _look(self, reader: RecordReader) -> None:
@@ -108,6 +112,10 @@ class Reading(threading.Thread):
         self.ends = reader.end_offsets()
         # One that takes another's place goes on until it can: when memory is short, the other one goes.
         self.paused = self._predecessor is None and self._out_of_memory()
+        if self.paused:
+            self.stalls.start_over()
+        else:
+            self.stalls.look(self.fold.snapshot.positions, self.ends)
 
     def _micro_batch(self, reader: RecordReader) -> None:
         self._step(reader)

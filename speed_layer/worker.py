@@ -141,6 +141,7 @@ class SpeedWorker:
             newest_event_us=snapshot.newest_event_us,
             views=[] if state == "catching_up" else list(snapshot.logs),
             held=sorted(self._readings),
+            stalled=sorted(reading.stalls.lanes),
         )
         after = 0 if whole else known
         return pack(header, {name: snapshot.logs[name].since(after) for name in header.views})

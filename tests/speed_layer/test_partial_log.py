@@ -107,3 +107,15 @@ def test_after_replacing_nothing_is_told_apart_from_what_came_before_however_lon
         log = log.add(number, partials(number))
         assert not log.can_tell_since(version - 1)
         assert log.can_tell_since(number)
+
+
+def test_a_log_whose_windows_were_replaced_is_merged_as_any_other() -> None:
+    log = log_of(ENTRIES)
+    windows = partials(0).select("venue", "symbol", "window_start")
+    replaced = log.replaced(ENTRIES + 1, windows, partials(0))
+    rest = merged(replaced.since(0))
+    for version in range(ENTRIES + 2, 3 * ENTRIES):
+        replaced = replaced.add(version, partials(1))
+    assert len(replaced.entries) <= ENTRIES
+    added = [partials(1)] * (2 * ENTRIES - 2)
+    assert_frame_equal(merged(replaced.since(0)), merged(pl.concat([rest, *added])))
