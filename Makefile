@@ -13,7 +13,7 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do 
 # A capture of exchange trades; without one the simulator makes them.
 CAPTURE ?= $(firstword $(wildcard ../shared/data/*.gz))
 
-.PHONY: help setup demo smoke test twin lint bench-ingest bench-freshness bench-memory docs lock clean
+.PHONY: help setup demo smoke test twin conformance lint bench-ingest bench-freshness bench-memory docs lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -32,6 +32,10 @@ test: $(READY) ## prove the laws: every test, with real Kafka, Delta, Prefect an
 twin: $(READY) ## put the whole seam, in memory, through SEQUENCES=n sequences of chance (FIRST_SEED=k, FAULT=name)
 	TWIN_SEQUENCES="$(SEQUENCES)" TWIN_FIRST_SEED="$(FIRST_SEED)" TWIN_FAULT="$(FAULT)" \
 	  POLARS_MAX_THREADS=1 $(BIN)/pytest -q -n 2 tests/twin -k whatever_happens
+
+conformance: $(READY) ## break real processes, and check every answer (SEEDS=n STEPS=m FIRST_SEED=k)
+	$(BIN)/python tests/conformance $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(STEPS),--steps "$(STEPS)") \
+	  $(if $(FIRST_SEED),--first-seed "$(FIRST_SEED)")
 
 lint: $(READY) ## check style, format, types and the borders between the layers
 	$(BIN)/ruff check .

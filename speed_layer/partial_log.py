@@ -49,6 +49,12 @@ class PartialLog:
         """How large the partials are; merging them needs as much again, at most, until it is done."""
         return int(sum(frame.estimated_size() for _, frame in self.entries))
 
+    def replaced(self, version: int, windows: pl.DataFrame, partials: pl.DataFrame) -> PartialLog:
+        """The log with nothing in some windows (`venue`, `symbol`, `window_start`) but `partials`."""
+        others = (frame.join(windows, on=windows.columns, how="anti") for _, frame in self.entries)
+        entries = tuple((version, frame) for frame in (*others, partials) if frame.height)
+        return PartialLog(self.view, entries, version)
+
     def can_tell_since(self, version: int) -> bool:
         """Whether what came after that version can be told apart from what came before."""
         return version >= self.merged_to

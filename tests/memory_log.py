@@ -75,6 +75,11 @@ class MemoryLog:
             self._changed.notify_all()
             return offset
 
+    def at(self, lane: str, offset: int) -> LoggedRecord:
+        """The record of a lane at an offset that has not been trimmed away."""
+        with self._changed:
+            return self._lanes[lane].records[offset]
+
     def append_marker(self, lane: str) -> None:
         """Use up one offset without a record, as a transaction marker does."""
         with self._changed:

@@ -88,3 +88,22 @@ def test_after_merging_it_can_tell_apart_only_what_came_later() -> None:
 def test_a_short_log_can_tell_since_any_version() -> None:
     log = log_of(ENTRIES)
     assert all(log.can_tell_since(version) for version in range(ENTRIES + 1))
+
+
+def test_replaced_windows_hold_what_is_given_and_others_what_they_held() -> None:
+    log = log_of(5)
+    windows = partials(4).select("venue", "symbol", "window_start")
+    replaced = log.replaced(6, windows, partials(7))
+    others = pl.concat(partials(version) for version in (2, 3, 5))
+    assert_frame_equal(merged(replaced.since(0)), merged(pl.concat([others, partials(7)])))
+    assert replaced.replaced(7, windows, empty_partials(BARS)).since(0).height == others.height
+
+
+def test_after_replacing_nothing_is_told_apart_from_what_came_before_however_long_the_log_gets() -> None:
+    log = log_of(ENTRIES - 2)
+    version = ENTRIES - 1
+    log = log.replaced(version, partials(1).select("venue", "symbol", "window_start"), partials(1))
+    for number in range(version + 1, version + 8):
+        log = log.add(number, partials(number))
+        assert not log.can_tell_since(version - 1)
+        assert log.can_tell_since(number)

@@ -8,18 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import inf
 from pathlib import Path
-from typing import Literal
 from unittest.mock import patch
 
 import polars as pl
-from deltalake import DeltaTable
-from laws.commit_points import Crash
+from laws.commit_points import Crash, Moment, at_commit
 from laws.market import Market
 from memory_log import MemoryLog, MemoryReader, Poll
 from twin.expected import HOLE_AGE_S
 
-import batch_layer.ledger
-import batch_layer.partials
 import serving.answer
 import serving.seam
 import serving.speed_side
@@ -30,7 +26,6 @@ from serving.seam import Seam
 from serving.speed_side import SpeedClient
 from speed_layer.reading import Reading
 from speed_layer.worker import SpeedWorker
-from twofold import lake as lake_module
 from twofold.clock import from_epoch_us
 from twofold.errors import SpeedAway
 from twofold.lake import Lake
@@ -54,8 +49,6 @@ TABLES = tuple(spec.name for spec in (RAW, LEDGER, GAPS, TRADES, DEAD_LETTERS, v
 
 ROOMY_BYTES = 2**62
 
-Moment = Literal["before", "after"]
-
 
 @contextmanager
 def clocked(market: Market) -> Iterator[None]:
@@ -72,21 +65,13 @@ def clocked(market: Market) -> Iterator[None]:
 
 
 @contextmanager
-def compacting() -> Iterator[None]:
-    """Cycles rewrite every day that they touch, and the ledger."""
-    with (
-        patch.object(batch_layer.partials, "FILES_PER_DAY", 1),
-        patch.object(batch_layer.ledger, "LEDGER_FILES", 1),
-    ):
-        yield
-
-
-@contextmanager
 def killed(moment: Moment, table: str) -> Iterator[None]:
     """Whoever commits to a table ends there, as a killed process ends; with no commit to it nothing happens."""
-    with ExitStack() as stack:
-        for owner, name in ((lake_module, "write_deltalake"), (DeltaTable, "restore")):
-            stack.enter_context(patch.object(owner, name, _deadly(getattr(owner, name), moment, table)))
+
+    def crash(_: str) -> None:
+        raise Crash(table)
+
+    with at_commit(moment, table, crash):
         try:
             yield
         except Crash:
@@ -208,16 +193,3 @@ def new_seam(lake: Lake, speed: Speed) -> Seam:
     seam._stopping.set()  # So that nothing waits.
     seam.look_at_lake()
     return seam
-
-
-def _deadly(real, moment: Moment, table: str):  # noqa: ANN001, ANN202  # either of two functions
-    def commit(target, *args, **kwargs):  # noqa: ANN001, ANN002, ANN003, ANN202
-        here = target.table_uri.rstrip("/").endswith(f"/{table}")
-        if here and moment == "before":
-            raise Crash(table)
-        result = real(target, *args, **kwargs)
-        if here:
-            raise Crash(table)
-        return result
-
-    return commit

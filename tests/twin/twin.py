@@ -12,23 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from laws.commit_points import Held, watched
+from compaction import compacting
+from laws.commit_points import Held, Moment, watched
 from laws.market import TOPIC, Market, Sending, steady_trades
 from laws.parts import everything_merged_soon
 from twin.expected import Expected, without
-from twin.parts import (
-    SOURCE,
-    SOURCES,
-    VIEWS,
-    Cycles,
-    Moment,
-    Speed,
-    clocked,
-    compacting,
-    kept_in_raw,
-    killed,
-    new_seam,
-)
+from twin.parts import SOURCE, SOURCES, VIEWS, Cycles, Speed, clocked, kept_in_raw, killed, new_seam
 
 from batch_layer.dead_letters import DeadLetters
 from batch_layer.resending import plan_resending
@@ -121,6 +110,13 @@ class Twin:
         """Send trades again, in the lane that they had or in another."""
         again = [self._sent[-1 - place % len(self._sent)] for place in places]
         self._send(replace(one, lane=one.lane + lanes_on, gap_ms=0) for one in again)
+
+    def send_otherwise(self, place: int, lanes_on: int, collected_late_ms: int, sending: Sending) -> None:
+        """Send a trade that has been sent with another body, which may have been collected before it."""
+        one = self._sent[-1 - place % len(self._sent)]
+        also = {"lane": one.lane + lanes_on, "collected_late_ms": collected_late_ms, "otherwise": True}
+        like = {name: getattr(one, name) for name in ("source", "symbol", "trade_id")}
+        self._send([replace(sending, gap_ms=0, not_a_trade=None, marker=False, **like, **also)])
 
     def retry_dead_letters(self) -> None:
         """Send those dead letters again that can be used by now: the clocks that ran ahead have been overtaken."""

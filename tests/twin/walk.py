@@ -99,6 +99,7 @@ _WEIGHTS: Mapping[str, float] = {
     "produce": 6,
     "burst": 1,
     "send_again": 3,
+    "send_otherwise": 3,
     "retry_dead_letters": 1,
     "add_lane": 1,
     "retention": 2,
@@ -126,6 +127,12 @@ _ARGUMENTS: Mapping[str, Callable[[Random], Arguments]] = {
     "send_again": lambda random: {
         "places": [random.randrange(random.choice([4, 40])) for _ in range(random.randint(1, 4))],
         "lanes_on": random.randrange(3),
+    },
+    "send_otherwise": lambda random: {
+        "place": random.randrange(random.choice([4, 40])),
+        "lanes_on": random.randrange(3),
+        "collected_late_ms": random.choice([0, 1_000, 75_000, 600_000]),
+        "sending": _sending(random),
     },
     "retention": lambda random: {"place": random.randrange(MOST_LANES), "beyond_cut": random.randint(-2, 4)},
     "retention_after_kill": lambda random: {"beyond_cut": random.randint(0, 5)},
