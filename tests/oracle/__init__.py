@@ -5,8 +5,7 @@ the same names and values (decimals and times as text), ordered by venue, symbol
 of all publications up to the answer's own, first to last, they carry `finality` and `revisions`.
 
 Of a trade that stands in the log more than once the first counts: in order of the publication that took it in, then of
-(arrival time, lane, offset). As long as all of them have one body, only the accounts by lane tell which one it was; and
-above the cut, where micro-batches decide, an account of the product may name another lane for it than the oracle does.
+(arrival time, lane, offset). As long as all of them have one body, only the accounts by lane tell which one it was.
 """
 
 from __future__ import annotations

@@ -7,8 +7,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
+from pathlib import Path
 from unittest.mock import patch
 
+import polars as pl
 from laws.commit_points import Crash, Moment, at_commit
 from laws.market import Market
 from memory_log import MemoryLog, MemoryReader, Poll
@@ -28,11 +30,11 @@ from twofold.clock import from_epoch_us
 from twofold.errors import SpeedAway
 from twofold.lake import Lake
 from twofold.lane import Positions
-from twofold.publication import PUBLICATIONS
+from twofold.publication import PUBLICATIONS, Publication
 from twofold.records import Lost
 from twofold.source import SHIPPED_SOURCES
 from twofold.speed_state import ChangesRequest
-from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES, view_table
+from twofold.tables import DEAD_LETTERS, GAPS, LEDGER, RAW, TRADES, view_table
 from twofold.views import bars
 
 VIEWS = {bars.name: bars}
@@ -42,7 +44,7 @@ SOURCES = {
 }
 SOURCE = "simulator"
 
-TABLES = tuple(spec.name for spec in (RAW, LEDGER, TRADES, DEAD_LETTERS, view_table(bars), PUBLICATIONS))
+TABLES = tuple(spec.name for spec in (RAW, LEDGER, GAPS, TRADES, DEAD_LETTERS, view_table(bars), PUBLICATIONS))
 """The tables that a cycle commits to, in that order."""
 
 ROOMY_BYTES = 2**62
@@ -176,6 +178,13 @@ class Speed(SpeedClient):
         if self._worker is None:
             raise SpeedAway("There is no speed worker.")
         return self._worker.changes(request.model_copy(update={"wait_ms": 0}))
+
+
+def kept_in_raw(lake: Lake, publication: Publication, parent: Publication) -> set[tuple[str, int]]:
+    """Lane and offset of every record in any data file of `raw` but those that a publication added itself."""
+    now, before = (lake.files(RAW.name, each.tables.get(RAW.name, 0)) for each in (publication, parent))
+    others = {str(path) for path in Path(lake.root, RAW.name).glob("*.parquet")} - ({*now} - {*before})
+    return set(pl.read_parquet(sorted(others), columns=["lane", "offset"]).iter_rows()) if others else set()
 
 
 def new_seam(lake: Lake, speed: Speed) -> Seam:
