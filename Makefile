@@ -13,7 +13,7 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do 
 # A capture of exchange trades; without one the simulator makes them.
 CAPTURE ?= $(firstword $(wildcard ../shared/data/*.gz))
 
-.PHONY: help setup demo smoke test twin lint bench-ingest bench-freshness docs lock clean
+.PHONY: help setup demo smoke test twin fuzz-api lint bench-ingest bench-freshness docs lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test: $(READY) ## prove the laws: every test, with real Kafka, Delta, Prefect an
 twin: $(READY) ## put the whole seam, in memory, through SEQUENCES=n sequences of chance (FIRST_SEED=k, FAULT=name)
 	TWIN_SEQUENCES="$(SEQUENCES)" TWIN_FIRST_SEED="$(FIRST_SEED)" TWIN_FAULT="$(FAULT)" \
 	  $(BIN)/pytest -q tests/twin -k whatever_happens
+
+fuzz-api: $(READY) ## ask the serving API CASES=n questions made from its OpenAPI document, and see that it answers as it says
+	FUZZ_CASES="$(or $(CASES),5000)" $(BIN)/pytest -q --timeout 3600 tests/serving/test_whole_api.py
 
 lint: $(READY) ## check style, format, types and the borders between the layers
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ from twofold.errors import QueryError, UnknownName
 ANY = "*"
 _MOST = 100
 _SHOWN = 50
+_LONGEST = 64
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Names:
         names = sorted(set(known))
         for wanted in sorted([*self.exact, *self.patterns]):
             if not any(_fits(wanted, name) for name in names):
-                raise UnknownName(kind, wanted, names[:_SHOWN])
+                shown = wanted if len(wanted) <= _LONGEST else f"{wanted[:_LONGEST]}…"
+                raise UnknownName(kind, shown, names[:_SHOWN])
 
 
 def canonical_names(parameter: str, text: str) -> str | None:
