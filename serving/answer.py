@@ -13,6 +13,7 @@ from serving.markets import check_known
 from serving.names import names
 from serving.query import MAX_LIMIT, Query
 from serving.seam import Pair
+from serving.sorted_partials import ORDER
 from serving.speed_side import SpeedSide
 from serving.state import State
 from serving.writing import rows_json
@@ -65,15 +66,6 @@ class Answer:
             )
         return Answer(replace(self.query, skip=skip, limit=limit), self.state, rows)
 
-    def is_settled(self) -> bool:
-        """Whether it can be expected to stay: all windows asked for are over, and nothing in it is provisional."""
-        end_us, venues = self.query.end_us, self.rows["venue"].unique()
-        if end_us is None or self.query.finality is not None or self.rows.is_empty():
-            return False
-        marks_us = watermarks_us(self.state.publication.witnesses)
-        is_over = all(end_us + self.query.view.lateness_us <= marks_us.get(venue, 0) for venue in venues)
-        return is_over and not (self.rows["finality"] == "provisional").any()
-
 
 def material(query: Query, pair: Pair) -> int:
     """How many partials there are to look at for an answer, at most."""
@@ -96,20 +88,23 @@ def answer(query: Query, pair: Pair) -> Answer:
 
 def _whole(query: Query, pair: Pair) -> Answer:
     view = query.view
-    merged = _labelled(query, pair, _merged(query, pair))
-    if query.finality is not None:
-        merged = merged.filter(pl.col("finality").is_in(query.finality))
-    if query.last is not None and merged.height > query.last:
-        merged = merged.group_by(view.keys, maintain_order=True).tail(query.last)
+    merged = _merged(query, pair)
+    _check_known(query, pair, merged)
+    if query.finality is None:
+        merged = _labelled(query, pair, _newest_rows(query, merged))
+    else:
+        chosen = pl.col("finality").is_in(query.finality)
+        merged = _newest_rows(query, _labelled(query, pair, merged).filter(chosen))
     if merged.height > MOST_ROWS:
         raise TooMuch(
             f"This answer has {merged.height} rows; one answer has at most {MOST_ROWS}, all pages taken together. "
             "Ask for fewer by last, start, end, symbol or a longer interval."
         )
     rows = finished(view, merged)
-    chosen = ["window_end", *view.columns, "revisions"] if query.columns is None else query.columns
     order = [*view.group, "window_end", *view.columns, "finality", "revisions"]
-    return Answer(query, State.of(pair), rows[[name for name in order if name in {*view.group, *chosen, "finality"}]])
+    if query.columns is not None:
+        order = [name for name in order if name in {*view.group, *query.columns, "finality"}]
+    return Answer(query, State.of(pair), rows[order])
 
 
 def _merged(query: Query, pair: Pair) -> pl.DataFrame:
@@ -120,16 +115,29 @@ def _merged(query: Query, pair: Pair) -> pl.DataFrame:
             f"{MOST_PARTIALS}. Ask for fewer by start, end or symbol, in several questions."
         )
     view = query.view
-    both = [_published(query, pair).lazy().with_columns(live=pl.lit(value=False))]
-    if pair.speed:
-        both.append(_provisional(query, pair.speed).with_columns(live=pl.lit(value=True)))
-    query_of_both = merging(view, coarsen(pl.concat(both), query.interval_us), pl.col("live").any())
+    published = _marked(_published(query, pair), is_live=False)
+    provisional = _provisional(query, pair.speed) if pair.speed else None
+    if provisional is None or provisional.is_empty():
+        if query.interval_us == view.window_us and view.group == list(ORDER):
+            return published  # merged and in order already
+        both = published
+    else:
+        both = pl.concat([published, _marked(provisional, is_live=True)])
+    query_of_both = merging(view, coarsen(both.lazy(), query.interval_us), pl.col("live").any())
     # Sorted afterwards: as a part of the query, a sort of few rows takes longer than the rest of it.
-    merged = checked(view, query_of_both.collect(engine="in-memory", optimizations=UNOPTIMIZED)).sort(view.group)
-    _check_known(query, pair, merged)
-    if query.last is None or query.finality is not None or merged.height <= query.last:
+    return checked(view, query_of_both.collect(engine="in-memory", optimizations=UNOPTIMIZED)).sort(view.group)
+
+
+def _marked(partials: pl.DataFrame, *, is_live: bool) -> pl.DataFrame:
+    """Partials with the side that they are of, in `live`."""
+    mark = pl.Series("live", [is_live], dtype=pl.Boolean)
+    return partials.hstack([mark.new_from_index(0, partials.height)])
+
+
+def _newest_rows(query: Query, merged: pl.DataFrame) -> pl.DataFrame:
+    if query.last is None or merged.height <= query.last:
         return merged
-    return merged.group_by(view.keys, maintain_order=True).tail(query.last)
+    return merged.group_by(query.view.keys, maintain_order=True).tail(query.last)
 
 
 def _published(query: Query, pair: Pair) -> pl.DataFrame:
@@ -146,7 +154,7 @@ def _newest(query: Query) -> int | None:
     return query.last * (query.interval_us // query.view.window_us)
 
 
-def _provisional(query: Query, speed: SpeedSide) -> pl.LazyFrame:
+def _provisional(query: Query, speed: SpeedSide) -> pl.DataFrame:
     """The speed side's partials that the question is about."""
     partials = speed.partials(query.view.name)
     window_us = pl.col("window_start").to_physical()
@@ -156,7 +164,7 @@ def _provisional(query: Query, speed: SpeedSide) -> pl.LazyFrame:
         *([window_us >= query.start_us] if query.start_us is not None else []),
         *([window_us < query.end_us] if query.end_us is not None else []),
     ]
-    return partials.lazy().filter(*conditions)
+    return partials.filter(*conditions) if conditions else partials
 
 
 def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
@@ -170,7 +178,7 @@ def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
 def _check_known(query: Query, pair: Pair, merged: pl.DataFrame) -> None:
     """See that each name asked for is known, looking only where the rows do not show that it is."""
     asked = [(column, names(text)) for column in ("venue", "symbol") if (text := getattr(query, column)) is not None]
-    if all(not its.patterns and its.exact <= set(merged[column].unique()) for column, its in asked):
+    if all(not its.patterns and its.exact <= set(merged[column].to_list()) for column, its in asked):
         return
     markets = set(pair.batch.partials[query.view.name].markets)
     if pair.speed:

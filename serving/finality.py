@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import polars as pl
 
 from twofold.gaps import OpenHoles
@@ -11,11 +12,13 @@ from twofold.view import View
 
 PROVISIONAL, CLOSED, REVISED = "provisional", "closed", "revised"
 
+_NAMES = np.array([PROVISIONAL, CLOSED, REVISED], dtype=object)
+
 
 def finality(
     view: View, merged: pl.DataFrame, interval_us: int, marks_us: Mapping[str, int], holes: OpenHoles
 ) -> pl.Series:
-    """Say of each row how final it is.
+    """Say of each row how final it is. By NumPy: for few rows a Polars expression takes longer than that.
 
     Args:
         view: whose rows they are.
@@ -24,26 +27,13 @@ def finality(
         marks_us: the published watermark of each venue, UTC microseconds.
         holes: ids that may still come.
     """
-    due_us = merged["window_start"].to_physical() + (interval_us + view.lateness_us)
-    is_open = merged["live"]
-    for venue in merged["venue"].unique():
-        is_open |= (due_us > marks_us.get(venue, 0)) & (merged["venue"] == venue)
-    is_open |= _may_lack(merged, interval_us, holes)
-    settled = (merged["revisions"] > 0).replace_strict({True: REVISED, False: CLOSED}, return_dtype=pl.String)
-    provisional = pl.Series([PROVISIONAL], dtype=pl.String)
-    return provisional.new_from_index(0, merged.height).zip_with(is_open, settled).alias("finality")
-
-
-def _may_lack(merged: pl.DataFrame, interval_us: int, holes: OpenHoles) -> pl.Series:
-    """The rows that a missing trade may be one of."""
-    lacking = pl.Series([False], dtype=pl.Boolean).new_from_index(0, merged.height)
-    if not len(holes):
-        return lacking
-    columns = (merged["venue"], merged["symbol"], merged["window_start"].to_physical())
-    rows = zip(*(column.to_list() for column in columns), strict=True)
-    held = [
-        place
-        for place, (venue, symbol, start_us) in enumerate(rows)
-        if holes.may_fall_into((venue, symbol), start_us, start_us + interval_us)
-    ]
-    return lacking.scatter(held, [True] * len(held)) if held else lacking
+    venues, starts_us = merged["venue"].to_list(), merged["window_start"].to_physical().to_numpy()
+    marks = np.fromiter((marks_us.get(venue, 0) for venue in venues), dtype=np.int64, count=len(venues))
+    is_over = ~merged["live"].to_numpy() & (starts_us + (interval_us + view.lateness_us) <= marks)
+    if len(holes):
+        symbols = merged["symbol"].to_list()
+        for place in np.flatnonzero(is_over).tolist():
+            start_us = int(starts_us[place])
+            is_over[place] = not holes.may_fall_into((venues[place], symbols[place]), start_us, start_us + interval_us)
+    named = _NAMES[np.where(is_over, np.where(merged["revisions"].to_numpy() > 0, 2, 1), 0)]
+    return pl.Series("finality", named.tolist(), dtype=pl.String)

@@ -21,8 +21,8 @@ _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 def rows_json(rows: pl.DataFrame) -> bytes:
     """Rows as a JSON array of objects: decimals as text, times as RFC 3339 in UTC."""
     text = rows.write_json().encode()
-    for name, following in zip(rows.columns, [*rows.columns[1:], None], strict=True):
-        if isinstance(rows.schema[name], pl.Datetime):
+    for dtype, following in zip(rows.dtypes, [*rows.columns[1:], None], strict=True):
+        if isinstance(dtype, pl.Datetime):
             # A quote inside a value is escaped, so that this is nowhere but between two members.
             behind = b"}" if following is None else b"," + orjson.dumps(following) + b":"
             text = text.replace(b'+00:00"' + behind, b'Z"' + behind)

@@ -44,7 +44,7 @@ def quotient(meaning: Sequence[Any], frame: pl.DataFrame, places: int) -> pl.Ser
     above, below = _scaled(above, max(0, shift)), _scaled(below, max(0, -shift))
     if max(above.bound, below.bound) >= _SAFE:
         return None
-    return _decimal(_rounded(above.integers, below.integers), places)
+    return decimals(_rounded(above.integers, below.integers), places)
 
 
 def _sum(meaning: Sequence[Any], frame: pl.DataFrame) -> _Sum | None:
@@ -94,7 +94,7 @@ def _number(number: int) -> pl.Series:
     return pl.Series([number], dtype=pl.Int128)
 
 
-def _decimal(integers: pl.Series, places: int) -> pl.Series:
+def decimals(integers: pl.Series, places: int) -> pl.Series:
     """Integers as a decimal column with the point put before the last places."""
     whole = integers.cast(pl.Decimal(38, 0)).to_arrow()
     moved = pl.from_arrow(whole.view(pa.decimal128(38, places)))
