@@ -13,7 +13,7 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do 
 # A capture of exchange trades; without one the simulator makes them.
 CAPTURE ?= $(firstword $(wildcard ../shared/data/*.gz))
 
-.PHONY: help setup demo smoke test twin fuzz-api lint bench-ingest bench-freshness docs lock clean
+.PHONY: help setup demo smoke test twin fuzz-api lint bench-ingest bench-freshness bench-serving docs lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ bench-ingest: $(READY) ## CPU and rate of the speed worker beside quixstreams, o
 
 bench-freshness: $(READY) ## time from a produced trade to an HTTP answer that holds it
 	$(BIN)/python bench/freshness
+
+bench-serving: $(READY) ## processor time of an answer in each format, beside a plain FastAPI route and raw bytes
+	$(BIN)/python bench/serving
 
 docs: $(READY) ## write docs/settings.md from the settings
 	$(BIN)/python docs/settings_page.py

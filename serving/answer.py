@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 
@@ -13,7 +14,6 @@ from serving.markets import check_known
 from serving.names import names
 from serving.query import MAX_LIMIT, Query
 from serving.seam import Pair
-from serving.sorted_partials import ORDER
 from serving.speed_side import SpeedSide
 from serving.state import State
 from serving.writing import rows_json
@@ -116,16 +116,24 @@ def _merged(query: Query, pair: Pair) -> pl.DataFrame:
         )
     view = query.view
     published = _marked(_published(query, pair), is_live=False)
-    provisional = _provisional(query, pair.speed) if pair.speed else None
-    if provisional is None or provisional.is_empty():
-        if query.interval_us == view.window_us and view.group == list(ORDER):
-            return published  # merged and in order already
-        both = published
+    provisional = _marked(_provisional(query, pair.speed), is_live=True) if pair.speed else published.clear()
+    if query.interval_us != view.window_us:
+        return _one_per_group(query, pl.concat([published, provisional])).sort(view.group)
+    # The published side has one partial per group already, so only windows that are live too are merged.
+    starts_us, live_us = (side["window_start"].to_physical().to_numpy() for side in (published, provisional))
+    is_live = np.isin(starts_us, live_us)
+    if not is_live.any():
+        rows = [published, _one_per_group(query, provisional)]
     else:
-        both = pl.concat([published, _marked(provisional, is_live=True)])
-    query_of_both = merging(view, coarsen(both.lazy(), query.interval_us), pl.col("live").any())
-    # Sorted afterwards: as a part of the query, a sort of few rows takes longer than the rest of it.
-    return checked(view, query_of_both.collect(engine="in-memory", optimizations=UNOPTIMIZED)).sort(view.group)
+        live = pl.Series(is_live)
+        rows = [published.filter(~live), _one_per_group(query, pl.concat([published.filter(live), provisional]))]
+    return pl.concat([side[published.columns] for side in rows]).sort(view.group)
+
+
+def _one_per_group(query: Query, partials: pl.DataFrame) -> pl.DataFrame:
+    """Merge partials of either side."""
+    merged = merging(query.view, coarsen(partials.lazy(), query.interval_us), pl.col("live").any())
+    return checked(query.view, merged.collect(engine="in-memory", optimizations=UNOPTIMIZED))
 
 
 def _marked(partials: pl.DataFrame, *, is_live: bool) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from twofold.view import View
 
 PROVISIONAL, CLOSED, REVISED = "provisional", "closed", "revised"
 
-_NAMES = np.array([PROVISIONAL, CLOSED, REVISED], dtype=object)
+_NAMES = pl.Series("finality", [PROVISIONAL, CLOSED, REVISED], dtype=pl.String)
 
 
 def finality(
@@ -27,13 +27,15 @@ def finality(
         marks_us: the published watermark of each venue, UTC microseconds.
         holes: ids that may still come.
     """
-    venues, starts_us = merged["venue"].to_list(), merged["window_start"].to_physical().to_numpy()
-    marks = np.fromiter((marks_us.get(venue, 0) for venue in venues), dtype=np.int64, count=len(venues))
-    is_over = ~merged["live"].to_numpy() & (starts_us + (interval_us + view.lateness_us) <= marks)
+    starts_us = merged["window_start"].to_physical().to_numpy()
+    due_us = starts_us + (interval_us + view.lateness_us)
+    is_over = np.zeros(merged.height, dtype=bool)
+    for venue, mark_us in marks_us.items():
+        is_over |= (merged["venue"] == venue).to_numpy() & (due_us <= mark_us)
+    is_over &= ~merged["live"].to_numpy()
     if len(holes):
-        symbols = merged["symbol"].to_list()
+        venues, symbols = merged["venue"].to_list(), merged["symbol"].to_list()
         for place in np.flatnonzero(is_over).tolist():
             start_us = int(starts_us[place])
             is_over[place] = not holes.may_fall_into((venues[place], symbols[place]), start_us, start_us + interval_us)
-    named = _NAMES[np.where(is_over, np.where(merged["revisions"].to_numpy() > 0, 2, 1), 0)]
-    return pl.Series("finality", named.tolist(), dtype=pl.String)
+    return _NAMES[np.where(is_over, np.where(merged["revisions"].to_numpy() > 0, 2, 1), 0)]

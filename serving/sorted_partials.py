@@ -13,7 +13,7 @@ from twofold.fold import empty_partials, merge
 from twofold.ledger import MARKET
 from twofold.view import View
 
-ORDER = (*MARKET, "window_start")
+_ORDER = (*MARKET, "window_start")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SortedPartials:
     @classmethod
     def of(cls, view: View, partials: pl.DataFrame | None = None) -> SortedPartials:
         """Merge partials and put them in order; none at all without any."""
-        return cls(view, empty_partials(view) if partials is None else merge(view, partials).sort(ORDER))
+        return cls(view, empty_partials(view) if partials is None else merge(view, partials).sort(_ORDER))
 
     @cached_property
     def markets(self) -> dict[tuple[str, str], tuple[int, int]]:
