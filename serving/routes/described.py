@@ -173,6 +173,8 @@ class LaneAccount(_Shape):
     dead_letters: int
     lost: int = Field(description="Records that the log had deleted before they were read.")
     balanced: bool = Field(description="Whether the sum is right.")
+    closed: bool = Field(description="Whether nothing is read of it any more: its topic was deleted or made anew.")
+    stalled: bool = Field(description="Whether the log has more and nothing comes of it.")
 
 
 class Lanes(_Shape):

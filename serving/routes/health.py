@@ -26,4 +26,10 @@ def add_health(app: FastAPI, seam: Seam) -> None:
             return problem(
                 "not_ready", f"Answers do not follow the event log: the speed worker is {pair.mode.replace('_', ' ')}."
             )
+        if pair.speed and pair.speed.header.stalled:
+            return problem(
+                "not_ready",
+                f"Answers do not follow the event log in {', '.join(pair.speed.header.stalled)}: nothing comes of it, "
+                "though the log has more. Look at the broker that leads that partition.",
+            )
         return json_reply({"status": "ready", "sequence": pair.batch.publication.sequence})

@@ -25,8 +25,17 @@ def add_lanes(app: FastAPI, seam: Seam) -> None:
         pair = seam.pair("live")
         accounts = add_accounts(pair.batch.publication.accounts, pair.speed.accounts if pair.speed else {})
         accounts = {lane: accounts.get(lane, Account()) for lane in {*pair.positions, *accounts}}
+        still_open = pair.batch.publication.still_open(pair.positions)
+        stalled = pair.speed.header.stalled if pair.speed else []
         lanes = [
-            {"lane": lane, "position": pair.positions.get(lane, 0), **asdict(account), "balanced": account.balanced}
+            {
+                "lane": lane,
+                "position": pair.positions.get(lane, 0),
+                **asdict(account),
+                "balanced": account.balanced,
+                "closed": lane in pair.positions and lane not in still_open,
+                "stalled": lane in stalled,
+            }
             for lane, account in sorted(accounts.items())
         ]
         return json_reply({"lanes": lanes, "sequence": pair.batch.publication.sequence, "speed": pair.mode})
