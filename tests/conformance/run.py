@@ -220,6 +220,8 @@ class Run:
     def _ends(self, process: Process, *, may_fail: bool) -> None:
         """Wait for the end of a batch cycle, which fails by an error that was foreseen, if at all."""
         code = process.wait()
+        if code:
+            self._referee.note_unpublished()
         if "Traceback" in process.words or code not in ((0, 1) if may_fail else (0,)):
             raise Broken(f"a batch cycle ended with exit code {code}:\n{process.words}")
 
@@ -227,6 +229,7 @@ class Run:
         process = self._system.cycle("--kill", *point, "--tell", str(self._system.told))
         if (code := process.wait()) != _KILLED:
             raise Broken(f"a batch cycle was to be killed {' '.join(point)}, and ended with {code}:\n{process.words}")
+        self._referee.note_unpublished()
         self._report.kills["cycle"] += 1
         self._report.points[self._system.told.read_text(encoding="utf-8")] += 1
 

@@ -103,6 +103,15 @@ def test_a_loss_below_the_cut_stays_lost_and_above_an_older_cut_it_is_not() -> N
     assert known.judge(answered([4, 8], 10))
 
 
+def test_of_what_retention_took_a_cycle_may_find_what_another_one_kept() -> None:
+    known = expected(published(1, 4), begins=8)
+    known.note_kept({LANE: 6})
+    assert list(known.note_publications([published(2, 10, lost=2)])) == []
+    assert known.judge(answered([4, 10], 10, lost=(6, 8))) == []
+    unkept = expected(published(1, 4), begins=8)
+    assert any("retention has not been" in what for what in unkept.note_publications([published(2, 10, lost=2)]))
+
+
 def test_a_publication_that_lost_what_is_there_is_told() -> None:
     known = expected(published(1, 4))
     assert any("retention has not been" in what for what in known.note_publications([published(2, 8, lost=2)]))
