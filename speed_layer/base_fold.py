@@ -49,6 +49,11 @@ class BaseFold:
         self._ledger = base.ledger.copy()
         self._changed = threading.Condition()
 
+    @property
+    def merge_bytes(self) -> int:
+        """How much more memory it takes, for a while, when the longest of its logs is merged."""
+        return max((log.size_bytes for log in self.snapshot.logs.values()), default=0)
+
     def apply(self, batches: Sequence[RecordBatch], positions: Positions, lost: Mapping[str, int]) -> None:
         """Fold records and move on to `positions`; `lost` counts offsets that retention took before them, per lane."""
         now = self.snapshot

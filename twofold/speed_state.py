@@ -70,6 +70,7 @@ class SpeedHeader(BaseModel):
         worker: The worker's number, from 0 on.
         workers: How many workers share the lanes.
         held: The sequences of all bases that the worker can answer for.
+        stalled: Lanes that make no progress, though the log has more of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -88,6 +89,7 @@ class SpeedHeader(BaseModel):
     worker: int = 0
     workers: int = 1
     held: list[int]
+    stalled: list[str] = []
 
 
 class BaseGoneNotice(BaseModel):

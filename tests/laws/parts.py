@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+import polars as pl
 from hypothesis import Phase, settings
 from laws.market import HOLE_AGE_S
 from memory_log import MemoryLog, MemoryReader, Poll
@@ -31,9 +32,9 @@ from speed_layer.worker import SpeedWorker
 from twofold.account import Account, add_accounts
 from twofold.errors import SpeedAway
 from twofold.lake import Lake
-from twofold.lane import ALL_LANES, Positions, Share
+from twofold.lane import ALL_LANES, Positions, Share, at_least, positions_from_json
 from twofold.ledger import INTERVAL_SCHEMA, Ledger
-from twofold.publication import Publication, Publications
+from twofold.publication import PUBLICATIONS, Publication
 from twofold.source import SHIPPED_SOURCES
 from twofold.speed_state import ChangesRequest
 from twofold.views import VIEWS
@@ -81,9 +82,14 @@ def run_cycle(
 
 
 def cuts_up_to(lake: Lake, sequence: int) -> list[Positions]:
-    """The cuts of all publications up to one of them."""
-    publications = Publications(lake)
-    return [publications.at(number).cut for number in range(1, sequence + 1)]
+    """The cuts of all publications up to one of them, without what was gone back from."""
+    rows = pl.read_delta(lake.address(PUBLICATIONS.name)).filter(pl.col("sequence") <= sequence).sort("sequence")
+    cuts: list[Positions] = []
+    for cut in map(positions_from_json, rows["cut"]):
+        while cuts and not at_least(cut, cuts[-1]):
+            cuts.pop()
+        cuts.append(cut)
+    return cuts
 
 
 def new_fold(lake: Lake, publication: Publication, share: Share = ALL_LANES) -> BaseFold:

@@ -103,6 +103,12 @@ class Expected:
         assert {lane: counts for lane, counts in found.items() if counts[0]} == expected
 
 
+def without(gaps: Iterable[Lost], kept: set[tuple[str, int]]) -> list[Lost]:
+    """What is lost of these ranges, one by one, when some of their records are kept elsewhere."""
+    offsets = [(gap.lane, at) for gap in gaps for at in range(gap.first_offset, gap.next_offset)]
+    return [Lost(lane, at, at + 1) for lane, at in offsets if (lane, at) not in kept]
+
+
 def _offsets(gaps: Iterable[Lost]) -> Counter[str]:
     lost: Counter[str] = Counter()
     for gap in gaps:

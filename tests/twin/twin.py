@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -11,11 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from laws.commit_points import Held, watched
+from compaction import compacting
+from laws.commit_points import Held, Moment, watched
 from laws.market import TOPIC, Market, Sending, steady_trades
 from laws.parts import everything_merged_soon
-from twin.expected import Expected
-from twin.parts import SOURCE, SOURCES, VIEWS, Cycles, Moment, Team, clocked, compacting, killed, new_seam
+from twin.expected import Expected, without
+from twin.parts import SOURCE, SOURCES, VIEWS, Cycles, Team, clocked, kept_in_raw, killed, new_seam
 
 from batch_layer.dead_letters import DeadLetters
 from batch_layer.resending import plan_resending
@@ -27,6 +29,7 @@ from twofold.errors import SpeedAway, Superseded
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
 from twofold.publication import Publications
+from twofold.tables import RAW
 
 Of = tuple[str, str]
 """A source and a symbol."""
@@ -36,6 +39,9 @@ MARKETS: Sequence[Of] = (("simulator", "BTCUSDT"), ("simulator", "ETHUSDT"), ("b
 
 INTERVALS_S = (60, 60, 300)
 """What answers are asked for, in turn."""
+
+RAM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - folders in it have names of their own
+"""Where lakes are kept: in memory where there is such a folder, since nothing here is about the disk."""
 
 MOST_LANES = 5
 ALL = 2**62
@@ -58,7 +64,7 @@ class Twin:
 
     def __init__(self, lake_begun: Path) -> None:
         self._ended = ExitStack()
-        folder = Path(self._ended.enter_context(TemporaryDirectory())) / "lake"
+        folder = Path(self._ended.enter_context(TemporaryDirectory(dir=RAM))) / "lake"
         shutil.copytree(lake_begun, folder)
         self._market = begun_market()
         for context in (everything_merged_soon(), watched(), clocked(self._market)):
@@ -136,6 +142,12 @@ class Twin:
         lanes = [lane for lane in log.lanes if ends[lane] > cut.get(lane, 0)] or log.lanes
         lane = lanes[place % len(lanes)]
         log.trim(lane, max(0, min(cut.get(lane, 0) + beyond_cut, ends[lane])))
+
+    def retention_after_kill(self, beyond_cut: int) -> None:
+        """Kill a cycle when it has kept its records in `raw`, and let retention take them from every lane's log."""
+        self.killed_cycle("after", RAW.name)
+        for place in range(len(self._market.log.lanes)):
+            self.retention(place, beyond_cut)
 
     def time_passes(self, seconds: int) -> None:
         """Let nothing happen for a while."""
@@ -273,7 +285,9 @@ class Twin:
         assert attempt.parent == self._expected.sequence == newest.sequence - 1
         assert newest.cut == attempt.reader.positions
         assert at_least(newest.cut, self._expected.cut)
-        self._expected.note_publication(newest.cut, attempt.reader.lost)
+        parent = self._publications.at(attempt.parent)
+        lost = without(attempt.reader.lost, kept_in_raw(self._lake, newest, parent))
+        self._expected.note_publication(newest.cut, lost)
         self._expected.check_published(newest.sequence, newest.accounts)
 
     def _check(self, pair: Pair, before: Pair | None) -> Pair:
