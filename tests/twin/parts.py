@@ -7,7 +7,6 @@ from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from math import inf
 from pathlib import Path
 from unittest.mock import patch
 
@@ -235,7 +234,7 @@ class Team:
 
 def new_seam(lake: Lake, team: Team) -> Seam:
     """A serving process that has just started and has seen the lake; it waits for the speed worker for ever."""
-    seam = Seam(lake, team.asked(), VIEWS, inf)
+    seam = Seam(lake, team.asked(), VIEWS)
     seam._stopping.set()  # So that nothing waits.
     seam.look_at_lake()
     return seam
