@@ -38,7 +38,6 @@ Market = tuple[str, str]
 
 MARKET = ["venue", "symbol"]
 _WINNER = ["arrival_time", "lane", "offset"]
-_NONE_REPEATED = pl.DataFrame(schema={"lane": pl.String(), "offset": pl.Int64()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ class Sorted:
 
     Attributes:
         fresh: Those that count, in their order.
-        repeated: Where the others stand: their `lane` and `offset`.
+        repeated: The others, copies of trades that count or have been counted.
         added: The ids of `fresh`.
     """
 
@@ -171,30 +170,22 @@ class Ledger:
         Among trades of one id in `trades` the least (arrival time, lane, offset) is the one that counts.
         """
         if trades.is_empty():
-            return Sorted(trades, _NONE_REPEATED, Intervals())
+            return Sorted(trades, trades, Intervals())
         markets, market = _numbered(trades)
         ids = trades["trade_id"].to_numpy()
         order = np.lexsort((ids, market))
         market, ids = market[order], ids[order]
-        same_market = market[1:] == market[:-1]
-        if (same_market & (ids[1:] == ids[:-1])).any():
-            return self._sort_out_repeats(trades)
         seen = self._are_seen(markets, market, ids)
+        again = (market[1:] == market[:-1]) & (ids[1:] == ids[:-1])
+        if again.any():
+            seen |= _are_beaten(trades, order, again)
         if not seen.any():
-            return Sorted(trades, _NONE_REPEATED, _intervals(markets, market, ids))
+            return Sorted(trades, trades.clear(), _intervals(markets, market, ids))
         added = _intervals(markets, market[~seen], ids[~seen])
         repeated = np.zeros(len(seen), dtype=bool)
         repeated[order] = seen
         mask = pl.Series(repeated)
-        return Sorted(trades.filter(~mask), trades.filter(mask).select("lane", "offset"), added)
-
-    def _sort_out_repeats(self, trades: pl.DataFrame) -> Sorted:
-        ranked = trades.with_row_index("row").sort([*MARKET, "trade_id", *_WINNER])
-        first = ranked.unique([*MARKET, "trade_id"], keep="first", maintain_order=True)["row"]
-        wins = pl.Series(np.isin(np.arange(trades.height), first.to_numpy()))
-        sorted_out = self.sort_out(trades.filter(wins))
-        repeated = pl.concat([trades.filter(~wins).select("lane", "offset"), sorted_out.repeated])
-        return Sorted(sorted_out.fresh, repeated, sorted_out.added)
+        return Sorted(trades.filter(~mask), trades.filter(mask), added)
 
     def _are_seen(self, markets: list[Market], market: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """Whether each id has been seen; they come by market and ascend in each."""
@@ -204,6 +195,21 @@ class Ledger:
             if seen := self._seen.get(markets[market[begin]]):
                 are_seen[begin:end] = seen.holds(ids[begin:end])
         return are_seen
+
+
+def _are_beaten(trades: pl.DataFrame, order: np.ndarray, again: np.ndarray) -> np.ndarray:
+    """Whether each trade, by the places of the order, is a copy of another one of `trades` that counts.
+
+    Args:
+        trades: in any order.
+        order: their rows by market and id.
+        again: for each place but the first, whether it has the market and id of the place before.
+    """
+    several: np.ndarray = np.append(again, [False]) | np.append([False], again)
+    copies = trades[order[several]].with_columns(place=pl.Series(np.flatnonzero(several)))
+    first = copies.sort(_WINNER).unique([*MARKET, "trade_id"], keep="first")["place"]
+    several[first.to_numpy()] = False
+    return several
 
 
 def _numbered(trades: pl.DataFrame) -> tuple[list[Market], np.ndarray]:

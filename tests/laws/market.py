@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import strategies as st
 from memory_log import MemoryLog
@@ -32,6 +33,15 @@ NOT_TRADES: tuple[bytes | None, ...] = (
     b'{"symbol":"BTCUSDT","trade_id":1,"price":"1","size":"1","side":"buy","event_time_us":0}',
     b"\xff\xfe",
 )
+OTHERWISE: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "price": lambda trade: {"p" if "p" in trade else "price": "2.5"},
+    "size": lambda trade: {"q" if "q" in trade else "size": "0.5"},
+    "side": lambda trade: {"m": not trade["m"]} if "m" in trade else {"side": _OTHER_SIDE[trade["side"]]},
+    "time": lambda trade: {"T": trade["T"] - 70_000} if "T" in trade else {"event_time_us": trade["event_time_us"] - 1},
+}
+"""In what a copy of a trade may differ, and how it does; of a frame of either format."""
+
+_OTHER_SIDE = {"buy": "sell", "sell": "buy"}
 _PRICES = ("0.00000001", "0.1", "3", "61837.63", "61837.64", "9999999999.99999999")
 _SIZES = ("0.00000001", "0.02", "7", "99.99999999")
 
@@ -40,7 +50,8 @@ _SIZES = ("0.00000001", "0.02", "7", "99.99999999")
 class Sending:
     """One record to send. What an id stands for is settled when it is first sent; after that it is sent again.
 
-    A `broken` one is a dead letter that says which trade it would have been.
+    A `broken` one is a dead letter that says which trade it would have been. One sent `otherwise` differs in one thing
+    from what its id stands for, the same each time.
     """
 
     lane: int
@@ -55,6 +66,7 @@ class Sending:
     collected_late_ms: int | None = None
     not_a_trade: int | None = None
     broken: bool = False
+    otherwise: str | None = None
     marker: bool = False
 
     def __repr__(self) -> str:
@@ -64,8 +76,11 @@ class Sending:
         return f"Sending({', '.join(f'{name}={value!r}' for name, value in said.items())})"
 
 
-def sendings() -> st.SearchStrategy[Sending]:
-    """Any record: mostly trades of few ids, so that many are sent again, and few that are far from their time."""
+def sendings(*, otherwise: bool = False) -> st.SearchStrategy[Sending]:
+    """Any record: mostly trades of few ids, so that many are sent again, and few that are far from their time.
+
+    Some of those that are sent again have another body if `otherwise`.
+    """
     return st.builds(
         Sending,
         lane=st.integers(0, 3),
@@ -80,6 +95,7 @@ def sendings() -> st.SearchStrategy[Sending]:
         collected_late_ms=st.sampled_from([None, None, 0, 75_000, -20_000, 8_000_000]),
         not_a_trade=st.sampled_from([*[None] * 60, *range(len(NOT_TRADES))]),
         broken=st.sampled_from([*[False] * 20, True]),
+        otherwise=st.sampled_from([None, None, *OTHERWISE] if otherwise else [None]),
         marker=st.sampled_from([*[False] * 15, True]),
     )
 
@@ -120,6 +136,9 @@ class Market:
             body = self._body(replace(sending, price="0"))
         else:
             body = self._bodies.setdefault(name, self._body(sending))
+        if sending.otherwise:
+            trade = json.loads(body)
+            body = json.dumps(trade | OTHERWISE[sending.otherwise](trade)).encode()
         headers: tuple[tuple[str, bytes | None], ...] = ()
         if sending.source != "simulator":
             headers = (("source", sending.source.encode()),)

@@ -5,8 +5,9 @@ the same names and values (decimals and times as text), ordered by venue, symbol
 of all publications up to the answer's own, first to last, they carry `finality` and `revisions`.
 
 Of a trade that stands in the log more than once the first counts: in order of the publication that took it in, then of
-(arrival time, lane, offset). As long as all of them have one body, only the accounts by lane tell which one it was; and
-above the cut, where micro-batches decide, an account of the product may name another lane for it than the oracle does.
+(arrival time, lane, offset). The others are duplicates, but below the last cut those with another body than the first,
+which are conflicts and so dead letters. Above the cut, where micro-batches decide, an account of the product may name
+another lane for the first than the oracle does.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from oracle.finality import Window, labels
 from oracle.gaps import Published
 from oracle.record import DEFAULT_SOURCE, SOURCES, OracleRecord, OracleSource, Positions
 from oracle.views import VIEWS, Row, rfc3339
-from oracle.wire import OracleTrade, read_identity, read_trade
+from oracle.wire import Identity, OracleTrade, read_identity, read_trade
 
 HOLE_AGE_S = 3600.0
 """How long a gap stays open, unless an oracle is told otherwise."""
@@ -107,11 +108,20 @@ class Oracle:
         """What became of every record below `positions`, per lane that has any."""
         read = Counter(record.lane for record in self.records if _is_below(record, positions))
         usable = Counter(trade.lane for trade in self.usable if _is_below(trade, positions))
+        usable.subtract(trade.lane for trade in self.conflicts(cuts))
         folded = Counter(trade.lane for trade in self.trades(positions, cuts))
         return {
             lane: OracleAccount(read[lane], folded[lane], usable[lane] - folded[lane], read[lane] - usable[lane])
             for lane in sorted(read)
         }
+
+    def conflicts(self, cuts: Sequence[Positions]) -> list[OracleTrade]:
+        """The records below the last cut of trades that count with another body."""
+        if not cuts:
+            return []
+        counted = {_identity(trade): _body(trade) for trade in self.trades(cuts[-1], cuts)}
+        below = [trade for trade in self.usable if _is_below(trade, cuts[-1])]
+        return [trade for trade in below if _body(trade) != counted[_identity(trade)]]
 
     def _publications(self, cuts: Sequence[Positions]) -> list[Published]:
         """What each publication said; none of it changes when more cuts follow, so each is worked out once."""
@@ -129,10 +139,18 @@ class Oracle:
         """First occurrences with the place of the first cut that is past them; past all cuts it is their number."""
         placed = [(_place(trade, cuts), trade) for trade in self.usable if _is_below(trade, positions)]
         placed.sort(key=lambda item: (item[0], item[1].arrival_us, item[1].lane, item[1].offset))
-        first: dict[tuple[str, str, int], tuple[int, OracleTrade]] = {}
+        first: dict[Identity, tuple[int, OracleTrade]] = {}
         for item in placed:
-            first.setdefault((item[1].venue, item[1].symbol, item[1].trade_id), item)
+            first.setdefault(_identity(item[1]), item)
         return list(first.values())
+
+
+def _identity(trade: OracleTrade) -> Identity:
+    return trade.venue, trade.symbol, trade.trade_id
+
+
+def _body(trade: OracleTrade) -> tuple[object, ...]:
+    return trade.price, trade.size, trade.side, trade.event_us
 
 
 def _time(time_us: int | None) -> str | None:

@@ -41,10 +41,14 @@ MOST_LANES = 5
 ALL = 2**62
 
 
+BEGUN: Sequence[Sending] = steady_trades(12)
+"""What has been sent when a sequence begins."""
+
+
 def begun_market() -> Market:
     """The market as every sequence finds it."""
     market = Market()
-    market.send(steady_trades(12))
+    market.send(BEGUN)
     return market
 
 
@@ -66,7 +70,7 @@ class Twin:
         self._lake = Lake(str(folder))
         self._publications = Publications(self._lake)
         self._expected = Expected(self._market)
-        self._sent: list[Sending] = steady_trades(12)
+        self._sent: list[Sending] = list(BEGUN)
         self._ids = dict.fromkeys(MARKETS, 100)
         self._cycles = Cycles(self._lake, self._market.log)
         self._held: Held | None = None
@@ -104,6 +108,11 @@ class Twin:
         """Send trades again, in the lane that they had or in another."""
         again = [self._sent[-1 - place % len(self._sent)] for place in places]
         self._send(replace(one, lane=one.lane + lanes_on, gap_ms=0) for one in again)
+
+    def send_otherwise(self, places: Sequence[int], lanes_on: int, differs_in: str) -> None:
+        """Send trades that every base knows with another body, in the lane that they had or in another."""
+        again = [BEGUN[place % len(BEGUN)] for place in places]
+        self._send(replace(one, lane=one.lane + lanes_on, gap_ms=0, otherwise=differs_in) for one in again)
 
     def retry_dead_letters(self) -> None:
         """Send those dead letters again that can be used by now: the clocks that ran ahead have been overtaken."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from laws.market import NOT_TRADES, Sending
+from laws.market import NOT_TRADES, OTHERWISE, Sending
 from twin.parts import TABLES
 from twin.twin import ALL, MARKETS, MOST_LANES, Twin
 
@@ -99,6 +99,7 @@ _WEIGHTS: Mapping[str, float] = {
     "produce": 6,
     "burst": 1,
     "send_again": 3,
+    "send_otherwise": 2,
     "retry_dead_letters": 1,
     "add_lane": 1,
     "retention": 2,
@@ -125,6 +126,11 @@ _ARGUMENTS: Mapping[str, Callable[[Random], Arguments]] = {
     "send_again": lambda random: {
         "places": [random.randrange(random.choice([4, 40])) for _ in range(random.randint(1, 4))],
         "lanes_on": random.randrange(3),
+    },
+    "send_otherwise": lambda random: {
+        "places": [random.randrange(random.choice([4, 40])) for _ in range(random.randint(1, 3))],
+        "lanes_on": random.randrange(3),
+        "differs_in": random.choice(list(OTHERWISE)),
     },
     "retention": lambda random: {"place": random.randrange(MOST_LANES), "beyond_cut": random.randint(-2, 4)},
     "time_passes": lambda random: {"seconds": random.choice([3, 120, 500])},
