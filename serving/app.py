@@ -105,8 +105,17 @@ def _add_lanes(app: FastAPI, seam: Seam) -> None:
         pair = seam.pair("live")
         accounts = add_accounts(pair.batch.publication.accounts, pair.speed.accounts if pair.speed else {})
         accounts = {lane: accounts.get(lane, Account()) for lane in {*pair.positions, *accounts}}
+        still_open = pair.batch.publication.still_open(pair.positions)
+        stalled = pair.speed.header.stalled if pair.speed else []
         lanes = [
-            {"lane": lane, "position": pair.positions.get(lane, 0), **asdict(account), "balanced": account.balanced}
+            {
+                "lane": lane,
+                "position": pair.positions.get(lane, 0),
+                **asdict(account),
+                "balanced": account.balanced,
+                "closed": lane in pair.positions and lane not in still_open,
+                "stalled": lane in stalled,
+            }
             for lane, account in sorted(accounts.items())
         ]
         return _json({"lanes": lanes, "sequence": pair.batch.publication.sequence, "speed": pair.mode})
@@ -124,6 +133,12 @@ def _add_health(app: FastAPI, seam: Seam) -> None:
             return problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 f"Answers do not follow the event log: the speed worker is {pair.mode.replace('_', ' ')}.",
+            )
+        if pair.speed and pair.speed.header.stalled:
+            return problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"Answers do not follow the event log in {', '.join(pair.speed.header.stalled)}: nothing comes of it, "
+                "though the log has more. Look at the broker that leads that partition.",
             )
         return _json({"status": "ready", "sequence": pair.batch.publication.sequence})
 

@@ -37,7 +37,8 @@ Market = tuple[str, str]
 """Venue and symbol: what an id belongs to."""
 
 MARKET = ["venue", "symbol"]
-_WINNER = ["arrival_time", "lane", "offset"]
+WINNER = ["arrival_time", "lane", "offset"]
+"""Of copies of one trade the least by these counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,15 @@ class Sorted:
         fresh: Those that count, in their order.
         repeated: The others, copies of trades that count or have been counted.
         added: The ids of `fresh`.
+        markets: The markets that `places` point to.
+        places: For each of `fresh`, where its market stands in `markets`.
     """
 
     fresh: pl.DataFrame
     repeated: pl.DataFrame
     added: Intervals
+    markets: list[Market]
+    places: np.ndarray
 
 
 class _Seen:
@@ -170,22 +175,22 @@ class Ledger:
         Among trades of one id in `trades` the least (arrival time, lane, offset) is the one that counts.
         """
         if trades.is_empty():
-            return Sorted(trades, trades, Intervals())
-        markets, market = _numbered(trades)
+            return Sorted(trades, trades, Intervals(), [], np.empty(0, np.int64))
+        markets, places = _numbered(trades)
         ids = trades["trade_id"].to_numpy()
-        order = np.lexsort((ids, market))
-        market, ids = market[order], ids[order]
+        order = np.lexsort((ids, places))
+        market, ids = places[order], ids[order]
         seen = self._are_seen(markets, market, ids)
         again = (market[1:] == market[:-1]) & (ids[1:] == ids[:-1])
         if again.any():
             seen |= _are_beaten(trades, order, again)
         if not seen.any():
-            return Sorted(trades, trades.clear(), _intervals(markets, market, ids))
+            return Sorted(trades, trades.clear(), _intervals(markets, market, ids), markets, places)
         added = _intervals(markets, market[~seen], ids[~seen])
         repeated = np.zeros(len(seen), dtype=bool)
         repeated[order] = seen
         mask = pl.Series(repeated)
-        return Sorted(trades.filter(~mask), trades.filter(mask), added)
+        return Sorted(trades.filter(~mask), trades.filter(mask), added, markets, places[~repeated])
 
     def _are_seen(self, markets: list[Market], market: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """Whether each id has been seen; they come by market and ascend in each."""
@@ -207,7 +212,7 @@ def _are_beaten(trades: pl.DataFrame, order: np.ndarray, again: np.ndarray) -> n
     """
     several: np.ndarray = np.append(again, [False]) | np.append([False], again)
     copies = trades[order[several]].with_columns(place=pl.Series(np.flatnonzero(several)))
-    first = copies.sort(_WINNER).unique([*MARKET, "trade_id"], keep="first")["place"]
+    first = copies.sort(WINNER).unique([*MARKET, "trade_id"], keep="first")["place"]
     several[first.to_numpy()] = False
     return several
 

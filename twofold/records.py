@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from twofold.lane import Positions
+from twofold.log_identity import LogIdentity
 
 RECORD_SCHEMA = pl.Schema(
     {
@@ -53,6 +54,10 @@ class Lost:
     first_offset: int
     next_offset: int
 
+    def __str__(self) -> str:
+        last = self.next_offset - 1
+        return str(last) if last == self.first_offset else f"{self.first_offset} to {last}"
+
 
 class RecordReader(Protocol):
     """Something that reads every lane of an event log from given positions, each in order."""
@@ -64,6 +69,17 @@ class RecordReader(Protocol):
     @property
     def lost(self) -> list[Lost]:
         """Ranges that retention took from under this reader, so far."""
+
+    @property
+    def log(self) -> LogIdentity:
+        """Which log it reads, and in which leader epochs its positions were reached."""
+
+    def hold_to(self, log: LogIdentity) -> None:
+        """See that the positions mean here what they meant in that log.
+
+        Raises:
+            ClusterDiffers: they are of another cluster. That the log was truncated is raised by a poll.
+        """
 
     def poll(self, timeout_ms: int, max_records: int) -> list[RecordBatch]:
         """Records that are there, about `max_records` at most; waits `timeout_ms` for the first."""

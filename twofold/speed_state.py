@@ -52,6 +52,7 @@ class SpeedHeader(BaseModel):
         newest_event_us: The newest event time folded, UTC microseconds; None without trades.
         views: Names of the views whose partials follow.
         held: The sequences of all bases that the worker can answer for.
+        stalled: Lanes that make no progress, though the log has more of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,6 +68,7 @@ class SpeedHeader(BaseModel):
     newest_event_us: int | None
     views: list[str]
     held: list[int]
+    stalled: list[str] = []
 
 
 class BaseGoneNotice(BaseModel):

@@ -7,15 +7,14 @@ accounts and witnesses of the newest publication before it is published.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-
-import polars as pl
 
 from batch_layer.cycle import BatchCycle, Folded
 from batch_layer.doctor.examination import Examination
 from batch_layer.intake import Intake
+from batch_layer.kept import batch_of
 from twofold.account import add_accounts
 from twofold.clock import Clock
 from twofold.decoding import DECODER_HASH
@@ -43,13 +42,16 @@ class Rebuild:
     """A rebuild to be carried out.
 
     Attributes:
-        publications: All of them, the state before the first included.
+        publications: All that what is public came of, the state before the first included.
         taken_in: The data files of `raw` by which each after the first of these was more than the one before.
+        definitions: What they are decoded and folded by.
+        sequence: The number that it is published under.
     """
 
     publications: tuple[Publication, ...]
     taken_in: tuple[tuple[str, ...], ...]
     definitions: Definitions
+    sequence: int
 
     @property
     def may_lose(self) -> bool:
@@ -61,7 +63,7 @@ class Rebuild:
         """What is done, and what that means."""
         newest = self.publications[-1]
         return (
-            f"Rebuild from raw all tables that are made of it, as publication {newest.sequence + 1} with the cut of "
+            f"Rebuild from raw all tables that are made of it, as publication {self.sequence} with the cut of "
             f"publication {newest.sequence}. Nothing is lost, and nothing needs a restart. Answers of publications "
             "whose tables stay broken cannot be made again."
         )
@@ -82,7 +84,7 @@ class Rebuild:
                 f"What was made of `raw` is not what publication {newest.sequence} says, so nothing was published: "
                 f"its accounts are {newest.accounts}, and {made.accounts} came out. Go back instead."
             )
-        rebuilt = replace(newest, sequence=newest.sequence + 1, published_at=clock(), tables=made.tables)
+        rebuilt = replace(newest, sequence=self.sequence, published_at=clock(), tables=made.tables)
         publish(lake, rebuilt)
         return f"Published {rebuilt.sequence}, made again from raw."
 
@@ -101,16 +103,16 @@ def plan_rebuild(found: Examination, definitions: Definitions) -> Rebuild | None
 
     That is: `raw`, every publication, the logs of all tables, and meanings of decoder and views that never changed.
     """
-    publications = tuple(each.publication for each in found.published)
+    publications = _line(each.publication for each in found.rows)
     newest = found.newest
-    if not publications or found.broken[PUBLICATIONS.name] or not found.is_whole(newest, RAW.name):
+    if RAW.name not in newest.tables or found.broken[PUBLICATIONS.name] or not found.is_whole(newest, RAW.name):
         return None
     if any(log.is_broken for log in found.logs.values()):
         return None
     # A table made anew would count its versions from 0 again, and older publications would name others' content.
     if not all(found.logs[table].opens(version) for table, version in newest.tables.items()):
         return None
-    if not _follow_each_other(publications) or not _mean_the_same(publications, definitions.views):
+    if not _each_is_there(found) or not _mean_the_same(publications, definitions.views):
         return None
     publications = (GENESIS, *publications)
     versions = [publication.tables.get(RAW.name, 0) for publication in publications]
@@ -120,12 +122,25 @@ def plan_rebuild(found: Examination, definitions: Definitions) -> Rebuild | None
         tuple(str(raw.folder / file.path) for file in parts if before < file.added <= after)
         for before, after in pairwise(versions)
     )
-    return Rebuild(publications, taken_in, definitions)
+    return Rebuild(publications, taken_in, definitions, found.logs[PUBLICATIONS.name].head + 1)
 
 
-def _follow_each_other(publications: tuple[Publication, ...]) -> bool:
-    in_order = [publication.sequence for publication in publications] == list(range(1, len(publications) + 1))
-    return in_order and all(at_least(after.cut, before.cut) for before, after in pairwise(publications))
+def _line(publications: Iterable[Publication]) -> tuple[Publication, ...]:
+    """Those that what is public came of: without what was gone back from."""
+    line: list[Publication] = []
+    for publication in publications:
+        while line and not at_least(publication.cut, line[-1].cut):
+            line.pop()
+        line.append(publication)
+    return tuple(line)
+
+
+def _each_is_there(found: Examination) -> bool:
+    """Whether each number is a publication's that can be read, or was never one's."""
+    numbers = [each.publication.sequence for each in found.rows]
+    log = found.logs[PUBLICATIONS.name]
+    added = {file.added for file in log.files}
+    return len({*numbers}) == len(numbers) and added <= {*numbers}
 
 
 def _mean_the_same(publications: tuple[Publication, ...], views: Mapping[str, View]) -> bool:
@@ -148,30 +163,16 @@ def _intake(lake: Lake, files: tuple[str, ...], before: Publication, after: Publ
     batches: list[RecordBatch] = []
     if files:
         records = lake.read_files(RAW.name, list(files), RECORD_SCHEMA.names()).sort("lane", "offset")
-        batches = [_batch(rows, after.cut) for rows in records.partition_by("lane", maintain_order=True)]
+        batches = [
+            batch_of(rows, after.cut[str(rows["lane"][0])])
+            for rows in records.partition_by("lane", maintain_order=True)
+        ]
     lost = {
         lane: count
         for lane, account in after.accounts.items()
         if (count := account.lost - (before.accounts[lane].lost if lane in before.accounts else 0))
     }
     return Intake(batches, dict(after.cut), read_by_lane(batches), lost)
-
-
-def _batch(rows: pl.DataFrame, cut: Positions) -> RecordBatch:
-    lane = str(rows["lane"][0])
-    headers = [
-        tuple((header["key"], header["value"]) for header in each) if each is not None else ()
-        for each in rows["headers"].to_list()
-    ]
-    return RecordBatch(
-        lane=lane,
-        offsets=rows["offset"].to_list(),
-        timestamps_ms=rows["logged_at"].dt.epoch("ms").to_list(),
-        keys=rows["key"].to_list(),
-        values=rows["value"].to_list(),
-        headers=headers if any(headers) else None,
-        next_offset=cut[lane],
-    )
 
 
 def _no_reader(start: Positions) -> RecordReader:

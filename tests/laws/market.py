@@ -41,6 +41,8 @@ OTHERWISE: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 """In what a copy of a trade may differ, and how it does; of a frame of either format."""
 
+WHOLLY = "wholly"
+
 _OTHER_SIDE = {"buy": "sell", "sell": "buy"}
 _PRICES = ("0.00000001", "0.1", "3", "61837.63", "61837.64", "9999999999.99999999")
 _SIZES = ("0.00000001", "0.02", "7", "99.99999999")
@@ -50,8 +52,8 @@ _SIZES = ("0.00000001", "0.02", "7", "99.99999999")
 class Sending:
     """One record to send. What an id stands for is settled when it is first sent; after that it is sent again.
 
-    A `broken` one is a dead letter that says which trade it would have been. One sent `otherwise` differs in one thing
-    from what its id stands for, the same each time.
+    A `broken` one is a dead letter that says which trade it would have been. One sent `otherwise` differs from
+    what its id stands for, in one thing or, if `WHOLLY`, by a body of its own.
     """
 
     lane: int
@@ -95,7 +97,7 @@ def sendings(*, otherwise: bool = False) -> st.SearchStrategy[Sending]:
         collected_late_ms=st.sampled_from([None, None, 0, 75_000, -20_000, 8_000_000]),
         not_a_trade=st.sampled_from([*[None] * 60, *range(len(NOT_TRADES))]),
         broken=st.sampled_from([*[False] * 20, True]),
-        otherwise=st.sampled_from([None, None, *OTHERWISE] if otherwise else [None]),
+        otherwise=st.sampled_from([*[None] * 8, WHOLLY, WHOLLY, *OTHERWISE] if otherwise else [None]),
         marker=st.sampled_from([*[False] * 15, True]),
     )
 
@@ -134,9 +136,11 @@ class Market:
         name = (sending.source, sending.symbol, sending.trade_id)
         if sending.broken:
             body = self._body(replace(sending, price="0"))
+        elif sending.otherwise == WHOLLY:
+            body = self._body(sending)
         else:
             body = self._bodies.setdefault(name, self._body(sending))
-        if sending.otherwise:
+        if sending.otherwise in OTHERWISE:
             trade = json.loads(body)
             body = json.dumps(trade | OTHERWISE[sending.otherwise](trade)).encode()
         headers: tuple[tuple[str, bytes | None], ...] = ()

@@ -6,14 +6,14 @@ of all publications up to the answer's own, first to last, they carry `finality`
 
 Of a trade that stands in the log more than once the first counts: in order of the publication that took it in, then of
 (arrival time, lane, offset). The others are duplicates, but below the last cut those with another body than the first,
-which are conflicts and so dead letters. Above the cut, where micro-batches decide, an account of the product may name
-another lane for the first than the oracle does.
+which are conflicts and so dead letters.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from oracle.finality import Window, labels
@@ -25,7 +25,22 @@ from oracle.wire import Identity, OracleTrade, read_identity, read_trade
 HOLE_AGE_S = 3600.0
 """How long a gap stays open, unless an oracle is told otherwise."""
 
-__all__ = ["Oracle", "OracleAccount", "OracleRecord", "OracleSource", "OracleTrade", "Positions", "Row", "rfc3339"]
+OffsetRange = tuple[str, int, int]
+"""A lane, the first offset, and the one after the last."""
+
+_Cuts = tuple[tuple[tuple[str, int], ...], ...]
+
+__all__ = [
+    "OffsetRange",
+    "Oracle",
+    "OracleAccount",
+    "OracleRecord",
+    "OracleSource",
+    "OracleTrade",
+    "Positions",
+    "Row",
+    "rfc3339",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +63,43 @@ class Oracle:
         default_source: str = DEFAULT_SOURCE,
         hole_age_s: float = HOLE_AGE_S,
     ) -> None:
-        self.records = list({(record.lane, record.offset): record for record in records}.values())
-        read = [read_trade(record, sources, default_source) for record in self.records]
-        self.usable = [trade for trade in read if trade is not None]
-        letters = [record for record, trade in zip(self.records, read, strict=True) if trade is None]
-        found = [(record, read_identity(record, sources, default_source)) for record in letters]
-        self._unusable = [(record, identity) for record, identity in found if identity is not None]
+        self.records: list[OracleRecord] = []
+        self.usable: list[OracleTrade] = []
+        self._unusable: list[tuple[OracleRecord, Identity]] = []
+        self._sources = sources
+        self._default_source = default_source
+        self._known: set[tuple[str, int]] = set()
         venues = {source.venue for source in sources.values()}
         self._venues = venues - {source.venue for source in sources.values() if not source.contiguous}
         self._hole_age_us = round(hole_age_s * 1_000_000)
-        self._published: dict[tuple[tuple[tuple[str, int], ...], ...], Published] = {(): Published()}
+        self._published: dict[_Cuts, Published] = {(): Published()}
+        self._last_taken: tuple[object, list[tuple[int, OracleTrade]]] = ((), [])
+        self.add(records)
+
+    def add(self, records: Iterable[OracleRecord]) -> None:
+        """Take in more of the log; what is known already is passed over."""
+        new = {(record.lane, record.offset): record for record in records}
+        added = [record for place, record in new.items() if place not in self._known]
+        self._known.update(new)
+        self.records += added
+        for record in added:
+            trade = read_trade(record, self._sources, self._default_source)
+            if trade is not None:
+                self.usable.append(trade)
+            elif (identity := read_identity(record, self._sources, self._default_source)) is not None:
+                self._unusable.append((record, identity))
+        self._change((record.lane, record.offset) for record in added)
+
+    def without(self, lost: Iterable[OffsetRange]) -> Oracle:
+        """An oracle of the same log, of which nobody could read these records."""
+        gone = {(lane, offset) for lane, first, after in lost for offset in range(first, after)}
+        other = copy(self)
+        other.records = [record for record in self.records if (record.lane, record.offset) not in gone]
+        other.usable = [trade for trade in self.usable if (trade.lane, trade.offset) not in gone]
+        other._unusable = [item for item in self._unusable if (item[0].lane, item[0].offset) not in gone]
+        other._known = self._known | gone  # So that they stay away.
+        other._change(gone)
+        return other
 
     def trades(self, positions: Positions, cuts: Sequence[Positions] = ()) -> list[OracleTrade]:
         """The first occurrence of each trade below `positions`."""
@@ -108,24 +150,37 @@ class Oracle:
         """What became of every record below `positions`, per lane that has any."""
         read = Counter(record.lane for record in self.records if _is_below(record, positions))
         usable = Counter(trade.lane for trade in self.usable if _is_below(trade, positions))
-        usable.subtract(trade.lane for trade in self.conflicts(cuts))
+        usable.subtract(trade.lane for trade in self.conflicts(cuts, positions))
         folded = Counter(trade.lane for trade in self.trades(positions, cuts))
         return {
             lane: OracleAccount(read[lane], folded[lane], usable[lane] - folded[lane], read[lane] - usable[lane])
             for lane in sorted(read)
         }
 
-    def conflicts(self, cuts: Sequence[Positions]) -> list[OracleTrade]:
-        """The records below the last cut of trades that count with another body."""
+    def conflicts(self, cuts: Sequence[Positions], positions: Positions | None = None) -> list[OracleTrade]:
+        """The records below the last cut of trades that count with another body, whatever else is below `positions`."""
         if not cuts:
             return []
-        counted = {_identity(trade): _body(trade) for trade in self.trades(cuts[-1], cuts)}
+        counted = {_identity(trade): _body(trade) for trade in self.trades(positions or cuts[-1], cuts)}
         below = [trade for trade in self.usable if _is_below(trade, cuts[-1])]
         return [trade for trade in below if _body(trade) != counted[_identity(trade)]]
 
+    def _change(self, places: Iterable[tuple[str, int]]) -> None:
+        """Forget what was worked out of these records, or without them."""
+        first: dict[str, int] = {}
+        for lane, offset in places:
+            first[lane] = min(offset, first.get(lane, offset))
+        self._last_taken = ((), [])
+        self._published = {
+            cuts: published
+            for cuts, published in self._published.items()
+            if not cuts or all(dict(cuts[-1]).get(lane, 0) <= offset for lane, offset in first.items())
+        }
+
     def _publications(self, cuts: Sequence[Positions]) -> list[Published]:
         """What each publication said; none of it changes when more cuts follow, so each is worked out once."""
-        keys = [tuple(tuple(sorted(cut.items())) for cut in cuts[:number]) for number in range(len(cuts) + 1)]
+        whole = _key(cuts)
+        keys = [whole[:number] for number in range(len(whole) + 1)]
         for number, key in enumerate(keys[1:], start=1):
             if key not in self._published:
                 cut = cuts[number - 1]
@@ -137,12 +192,20 @@ class Oracle:
 
     def _taken(self, positions: Positions, cuts: Sequence[Positions]) -> list[tuple[int, OracleTrade]]:
         """First occurrences with the place of the first cut that is past them; past all cuts it is their number."""
+        asked = (tuple(sorted(positions.items())), _key(cuts))
+        if self._last_taken[0] == asked:
+            return self._last_taken[1]
         placed = [(_place(trade, cuts), trade) for trade in self.usable if _is_below(trade, positions)]
         placed.sort(key=lambda item: (item[0], item[1].arrival_us, item[1].lane, item[1].offset))
         first: dict[Identity, tuple[int, OracleTrade]] = {}
         for item in placed:
             first.setdefault(_identity(item[1]), item)
-        return list(first.values())
+        self._last_taken = (asked, list(first.values()))
+        return self._last_taken[1]
+
+
+def _key(cuts: Sequence[Positions]) -> _Cuts:
+    return tuple(tuple(sorted(cut.items())) for cut in cuts)
 
 
 def _identity(trade: OracleTrade) -> Identity:

@@ -108,6 +108,8 @@ def test_the_lanes_are_listed_with_what_became_of_every_record(api: Served) -> N
                 "dead_letters": 0,
                 "lost": 0,
                 "balanced": True,
+                "closed": False,
+                "stalled": False,
             },
             {
                 "lane": LANES[1],
@@ -118,6 +120,8 @@ def test_the_lanes_are_listed_with_what_became_of_every_record(api: Served) -> N
                 "dead_letters": 1,
                 "lost": 0,
                 "balanced": True,
+                "closed": False,
+                "stalled": False,
             },
         ],
         "sequence": 1,

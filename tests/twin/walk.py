@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from laws.market import NOT_TRADES, OTHERWISE, Sending
+from laws.market import NOT_TRADES, OTHERWISE, WHOLLY, Sending
 from twin.parts import TABLES
 from twin.twin import ALL, MARKETS, MOST_LANES, Twin
 
@@ -99,10 +99,11 @@ _WEIGHTS: Mapping[str, float] = {
     "produce": 6,
     "burst": 1,
     "send_again": 3,
-    "send_otherwise": 2,
+    "send_otherwise": 3,
     "retry_dead_letters": 1,
     "add_lane": 1,
     "retention": 2,
+    "retention_after_kill": 2,
     "time_passes": 1,
     "cycle": 4,
     "killed_cycle": 2,
@@ -128,11 +129,14 @@ _ARGUMENTS: Mapping[str, Callable[[Random], Arguments]] = {
         "lanes_on": random.randrange(3),
     },
     "send_otherwise": lambda random: {
-        "places": [random.randrange(random.choice([4, 40])) for _ in range(random.randint(1, 3))],
+        "place": random.randrange(random.choice([4, 40])),
         "lanes_on": random.randrange(3),
-        "differs_in": random.choice(list(OTHERWISE)),
+        "collected_late_ms": random.choice([0, 1_000, 75_000, 600_000]),
+        "sending": _sending(random),
+        "differs_in": random.choice([WHOLLY, WHOLLY, *OTHERWISE]),
     },
     "retention": lambda random: {"place": random.randrange(MOST_LANES), "beyond_cut": random.randint(-2, 4)},
+    "retention_after_kill": lambda random: {"beyond_cut": random.randint(0, 5)},
     "time_passes": lambda random: {"seconds": random.choice([3, 120, 500])},
     "cycle": lambda random: {"max_records": random.choice([4, 1_000]), "compacts": random.random() < 0.4},
     "killed_cycle": lambda random: {"moment": random.choice(["before", "after"]), "table": random.choice(TABLES)},
