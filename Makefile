@@ -13,7 +13,7 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do 
 # A capture of exchange trades; without one the simulator makes them.
 CAPTURE ?= $(firstword $(wildcard ../shared/data/*.gz))
 
-.PHONY: help setup demo smoke test twin conformance lint bench-ingest bench-freshness bench-memory docs lock clean
+.PHONY: help setup demo smoke test twin conformance fuzz-api lint bench-ingest bench-freshness bench-memory bench-serving docs lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ conformance: $(READY) ## break real processes, and check every answer (SEEDS=n S
 	$(BIN)/python tests/conformance $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(STEPS),--steps "$(STEPS)") \
 	  $(if $(FIRST_SEED),--first-seed "$(FIRST_SEED)")
 
+fuzz-api: $(READY) ## ask the serving API CASES=n questions made from its OpenAPI document, and see that it answers as it says
+	FUZZ_CASES="$(or $(CASES),5000)" $(BIN)/pytest -q --timeout 3600 tests/serving/test_whole_api.py
+
 lint: $(READY) ## check style, format, types and the borders between the layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,6 +54,9 @@ bench-freshness: $(READY) ## time from a produced trade to an HTTP answer that h
 
 bench-memory: $(READY) ## memory of the speed worker at its bound, with 10 M groups offered and nobody asking
 	$(BIN)/python bench/memory
+
+bench-serving: $(READY) ## processor time of an answer in each format, beside a plain FastAPI route and raw bytes
+	$(BIN)/python bench/serving
 
 docs: $(READY) ## write docs/settings.md from the settings
 	$(BIN)/python docs/settings_page.py

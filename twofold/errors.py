@@ -5,6 +5,9 @@
     ├── DeclarationError         a view or a source is declared wrongly
     ├── UnknownName              a name was asked for that does not exist
     ├── QueryError               a question to the serving API cannot be answered as asked
+    │   ├── TooMuch              its answer would be larger than one may be
+    │   ├── NotAcceptable        its answer cannot be written in a way that was asked for
+    │   └── CursorGone           the answer that a cursor goes on with is no longer held
     ├── ArithmeticOverflow       a sum left the range of its decimal type
     ├── CaptureError             a file of trades cannot be read
     ├── SchedulerUnreachable     no Prefect server answers
@@ -65,6 +68,18 @@ class UnknownName(TwofoldError):
 
 class QueryError(TwofoldError):
     """A question to the serving API cannot be answered as asked."""
+
+
+class TooMuch(QueryError):
+    """An answer would be larger than one may be; the message says how large."""
+
+
+class NotAcceptable(QueryError):
+    """An answer cannot be written in any of the ways that were asked for; the message names those that exist."""
+
+
+class CursorGone(QueryError):
+    """The answer that a cursor goes on with is no longer held; begin again without a cursor."""
 
 
 class ArithmeticOverflow(TwofoldError):

@@ -9,6 +9,7 @@ from small_market import SmallMarket
 from serving import spoken
 from serving.answer import answer
 from serving.batch_side import load_batch_side
+from serving.presentation import Presentation
 from serving.query import Query
 from serving.seam import Pair
 from serving.spoken import Speaker, Spoken
@@ -34,14 +35,15 @@ def newest(market: SmallMarket) -> Pair:
 
 def text(said: Spoken | None) -> bytes:
     assert said is not None
-    return orjson.dumps(said._asdict())
+    return said.written(Presentation(), b"null")
 
 
 def test_what_is_said_is_the_answer(market: SmallMarket) -> None:
     pair = newest(market)
     made = answer(ALL, pair)
     said = orjson.loads(text(Speaker().answer(ALL, pair)))
-    assert said == {"rows": made.json_rows(), "receipt": orjson.loads(orjson.dumps(made.receipt()))}
+    receipt = orjson.loads(orjson.dumps(made.receipt()))
+    assert said == {"view": "bars", "rows": made.json_rows(), "receipt": receipt, "freshness": None}
 
 
 def test_a_question_asked_again_of_the_same_pair_is_known_by_then(market: SmallMarket) -> None:

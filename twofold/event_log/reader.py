@@ -107,9 +107,7 @@ class LogReader:
     @property
     def log(self) -> LogIdentity:
         """What is read, and in which leader epoch each lane's position was reached, where that is known."""
-        epochs = {lane: self._epoch(partition) for partition, lane in self._lanes.items()}
-        known = {lane: epoch for lane, epoch in epochs.items() if epoch >= 0}
-        return LogIdentity(self._topic.cluster_id, self._topic.topic_id, known)
+        return LogIdentity(self._topic.cluster_id, self._topic.topic_id, dict(self._epochs))
 
     def hold_to(self, log: LogIdentity) -> None:
         """See that the positions mean here what they meant in the log that they are of; call it before the first poll.
@@ -121,7 +119,9 @@ class LogReader:
         """
         if log.cluster_id not in ("", self._topic.cluster_id):
             raise self._of_another_cluster(log.cluster_id, self._topic.cluster_id)
-        self._epochs = {lane: epoch for lane, epoch in log.epochs.items() if lane in self._positions}
+        self._epochs = {
+            lane: epoch for lane, epoch in log.epochs.items() if self._positions.get(lane) == self._start.get(lane, 0)
+        }
         for partition, lane in self._lanes.items():
             self._seek(partition, lane)
 
@@ -220,16 +220,21 @@ class LogReader:
     def _go_to(self, partition: TopicPartition, lane: str, position: int, beginning: int) -> None:
         if position < beginning:
             self._lost.append(Lost(lane, position, beginning))
+            self._epochs.pop(lane, None)
         self._positions[lane] = max(position, beginning)
         self._seek(partition, lane)
 
     def _seek(self, partition: TopicPartition, lane: str) -> None:
         seek(self._consumer, partition, self._positions[lane], self._epochs.get(lane, -1))
 
-    def _epoch(self, partition: TopicPartition) -> int:
-        lane = self._lanes[partition]
-        epoch = epoch_at(self._consumer, partition, self._positions[lane])
-        return self._epochs.get(lane, -1) if epoch < 0 else epoch
+    def _move(self, behind: dict[str, int]) -> None:
+        """Move positions, and the epochs with them: one of an earlier position would say that its log was truncated."""
+        for partition, lane in self._lanes.items():
+            if behind.get(lane, self._positions[lane]) != self._positions[lane]:
+                self._positions[lane] = behind[lane]
+                self._epochs.pop(lane, None)
+                if (epoch := epoch_at(self._consumer, partition, behind[lane])) >= 0:
+                    self._epochs[lane] = epoch
 
     def _read(self, timeout_ms: int, max_records: int) -> list[RecordBatch]:
         """Poll, and move the positions only when everything that came is at hand."""
@@ -258,7 +263,7 @@ class LogReader:
                 "offset behind them."
             ) from error
         behind |= {batch.lane: max(batch.next_offset, behind.get(batch.lane, 0)) for batch in batches}
-        self._positions |= behind
+        self._move(behind)
         self._astray = False
         return [batch for batch in batches if len(batch)]
 
