@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from batch_layer.conflicts import conflict_letters, find_conflicts
 from batch_layer.gaps import GapRules, contiguous_venues, find_gaps, missing_by_lane, unusable_ids
 from batch_layer.intake import Intake, take_in
 from batch_layer.kept import kept_of
@@ -120,7 +121,7 @@ class BatchCycle:
         return bool(intake.records or intake.lost) or not self.parent.made_by(DECODER_HASH)
 
     def fold(self, intake: Intake) -> Folded:
-        """Decode, tell first occurrences from repeats, look what is missing, and fold every view.
+        """Decode, tell first occurrences from repeats and conflicts, look what is missing, and fold every view.
 
         Raises:
             ArithmeticOverflow: a sum left the range of its type.
@@ -129,11 +130,15 @@ class BatchCycle:
         decoded = decode(intake.batches, self._sources, self._default_source)
         ids = self._take_in_ids(decoded)
         fresh = ids.told_apart.fresh
+        conflicts = find_conflicts(ids.told_apart, self._lake, self.parent.tables.get(TRADES.name))
+        duplicates = ids.told_apart.repeated.join(conflicts, on=["lane", "offset"], how="anti")
+        letters = conflict_letters(conflicts, intake.batches, self._default_source)
+        rejected = pl.concat([decoded.rejected, letters])
         tables = {
             RAW.name: self._raw_version,
             **ids.tables,
             TRADES.name: self._append(TRADES, fresh),
-            DEAD_LETTERS.name: self._append(DEAD_LETTERS, decoded.rejected),
+            DEAD_LETTERS.name: self._append(DEAD_LETTERS, rejected),
         }
         marks = watermarks_us(self.parent.witnesses)
         for name, partials in fold_views(self._views.values(), fresh).items():
@@ -142,7 +147,7 @@ class BatchCycle:
             if partials.height:
                 add_partials(view, writer, with_revisions(view, partials, marks, ids.holes_before))
             tables[writer.spec.name] = writer.version
-        accounts = count_by_lane(intake.read, fresh, ids.told_apart.repeated, decoded.rejected, intake.lost)
+        accounts = count_by_lane(intake.read, fresh, duplicates, rejected, intake.lost)
         return Folded(tables, accounts, witness(self.parent.witnesses, fresh), ids.arrivals, missing_by_lane(ids.gaps))
 
     def publish(self, intake: Intake, folded: Folded) -> Publication:

@@ -96,10 +96,13 @@ class Lake:
         with _reading(table):
             return pl.scan_delta(self.open(table, version))
 
-    def read_files(self, table: str, files: list[str], columns: list[str]) -> pl.DataFrame:
-        """Columns, other than those that files are parted by, of some of the data files of a table."""
+    def read_files(
+        self, table: str, files: list[str], columns: list[str], where: pl.Expr | None = None
+    ) -> pl.DataFrame:
+        """Columns, other than those that files are parted by, of some of the data files of a table; of rows `where`."""
         with _reading(table):
-            return pl.scan_parquet(files).select(columns).collect()
+            rows = pl.scan_parquet(files)
+            return (rows if where is None else rows.filter(where)).select(columns).collect()
 
     def files(self, table: str, version: int) -> list[str]:
         """The addresses of the data files that make up a table at that version."""

@@ -180,11 +180,12 @@ def check_tables(lake: Lake, publication: Publication, oracle: Oracle, cuts: Seq
     trades = oracle.trades(cut, cuts)
     counted = sorted((trade.lane, trade.offset) for trade in trades)
     usable = {(trade.lane, trade.offset) for trade in oracle.usable}
+    conflicts = {(trade.lane, trade.offset) for trade in oracle.conflicts(cuts)}
     places = {name: _places(lake, name, publication) for name in ("raw", "trades", "dead_letters")}
     assert places == {
         "raw": below,
         "trades": counted,
-        "dead_letters": [place for place in below if place not in usable],
+        "dead_letters": [place for place in below if place not in usable or place in conflicts],
     }
     seen = Ledger(lake.scan("ledger", publication.tables["ledger"]).select(INTERVAL_SCHEMA.names()).collect()).frame
     gaps = lake.scan("gaps", publication.tables["gaps"]).collect()

@@ -24,6 +24,7 @@ from twofold.publication import Publications
 from twofold.source import SHIPPED_SOURCES
 from twofold.views import VIEWS
 
+SENDINGS = sendings(otherwise=True)
 TRIM = st.tuples(st.integers(0, 2), st.integers(0, 12))
 EVERYTHING: Poll = [(place, 2**62) for place in range(len(LANES))]
 
@@ -47,7 +48,7 @@ def every_record_lies_somewhere(lake: Lake) -> None:
 
 
 @settings(one_in(10))
-@given(turns=st.lists(st.tuples(st.lists(sendings(), min_size=3, max_size=12), TRIM), min_size=1, max_size=4))
+@given(turns=st.lists(st.tuples(st.lists(SENDINGS, min_size=3, max_size=12), TRIM), min_size=1, max_size=4))
 def test_the_batch_side_accounts_for_every_offset(turns: list[tuple[list[Sending], tuple[int, int]]]) -> None:
     market = Market()
     with TemporaryDirectory() as folder:
@@ -82,7 +83,7 @@ def test_what_a_killed_cycle_kept_is_not_lost_when_retention_takes_it(tmp_path: 
     check_rows(load_batch_side(lake, VIEWS, published, None), None, oracle, cuts)
 
 
-@given(sent=st.lists(sendings(), min_size=5, max_size=40), trims=st.lists(TRIM, max_size=4), size=st.integers(1, 5))
+@given(sent=st.lists(SENDINGS, min_size=5, max_size=40), trims=st.lists(TRIM, max_size=4), size=st.integers(1, 5))
 def test_the_speed_side_accounts_for_every_offset(sent: list[Sending], trims: list[tuple[int, int]], size: int) -> None:
     market = Market()
     market.send([sending for sending in sent if not sending.marker])
@@ -101,7 +102,7 @@ def test_the_speed_side_accounts_for_every_offset(sent: list[Sending], trims: li
     assert sum(a.lost for a in accounts.values()) == sum(gap.next_offset - gap.first_offset for gap in reader.lost)
 
 
-@given(sent=st.lists(sendings(), min_size=1, max_size=40))
+@given(sent=st.lists(SENDINGS, min_size=1, max_size=40))
 def test_every_record_is_decoded_to_a_trade_or_a_dead_letter_and_to_one_only(sent: list[Sending]) -> None:
     market = Market()
     market.send(sent)
@@ -111,7 +112,7 @@ def test_every_record_is_decoded_to_a_trade_or_a_dead_letter_and_to_one_only(sen
 
 
 @settings(one_in(20))
-@given(sent=st.lists(sendings(), min_size=20, max_size=40), size=st.integers(1, 6))
+@given(sent=st.lists(SENDINGS, min_size=20, max_size=40), size=st.integers(1, 6))
 def test_both_sides_together_account_for_what_is_below_the_positions(sent: list[Sending], size: int) -> None:
     market = Market()
     market.send([sending for sending in sent if not sending.marker])

@@ -226,7 +226,7 @@ def test_lanes_without_records_are_listed_too(tmp_path_factory: pytest.TempPathF
     market = SmallMarket(tmp_path_factory.mktemp("market"))
     market.trade("10:00:00", lane=1)
     market.cycle()
-    with served(market.lake, patience_s=0) as api:
+    with served(market.lake, worker_left=True) as api:
         api.wait_for("away")
         lanes = api.get("/v1/lanes").json()["lanes"]
     assert [(lane["lane"], lane["position"], lane["read"]) for lane in lanes] == [(LANES[0], 0, 0), (LANES[1], 1, 1)]

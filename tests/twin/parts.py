@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from math import inf
 from pathlib import Path
 from unittest.mock import patch
 
@@ -17,10 +16,9 @@ from laws.market import Market
 from memory_log import MemoryLog, MemoryReader, Poll
 from twin.expected import HOLE_AGE_S
 
-import serving.answer
-import serving.seam
 import serving.speed_replicas
 import serving.speed_side
+import serving.state
 import speed_layer.reading
 import speed_layer.worker
 from batch_layer.cycle import BatchCycle
@@ -62,8 +60,8 @@ def clocked(market: Market) -> Iterator[None]:
         return market.now_ms / 1000
 
     with ExitStack() as stack:
-        live = (speed_layer.worker, speed_layer.reading, serving.seam, serving.speed_side, serving.speed_replicas)
-        for module in (*live, serving.answer):
+        live = (speed_layer.worker, speed_layer.reading, serving.speed_side, serving.speed_replicas)
+        for module in (*live, serving.state):
             stack.enter_context(patch.object(module, "monotonic", now_s))
         stack.enter_context(patch.object(speed_layer.worker, "Reading", SteppedReading))
         yield
@@ -222,7 +220,7 @@ class Team:
 
 def new_seam(lake: Lake, team: Team) -> Seam:
     """A serving process that has just started and has seen the lake; it waits for the speed worker for ever."""
-    seam = Seam(lake, team.asked(), VIEWS, inf)
+    seam = Seam(lake, team.asked(), VIEWS)
     seam._stopping.set()  # So that nothing waits.
     seam.look_at_lake()
     return seam

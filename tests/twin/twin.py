@@ -47,10 +47,14 @@ MOST_LANES = 5
 ALL = 2**62
 
 
+BEGUN: Sequence[Sending] = steady_trades(12)
+"""What has been sent when a sequence begins."""
+
+
 def begun_market() -> Market:
     """The market as every sequence finds it."""
     market = Market()
-    market.send(steady_trades(12))
+    market.send(BEGUN)
     return market
 
 
@@ -72,7 +76,7 @@ class Twin:
         self._lake = Lake(str(folder))
         self._publications = Publications(self._lake)
         self._expected = Expected(self._market)
-        self._sent: list[Sending] = steady_trades(12)
+        self._sent: list[Sending] = list(BEGUN)
         self._ids = dict.fromkeys(MARKETS, 100)
         self._cycles = Cycles(self._lake, self._market.log)
         self._held: Held | None = None
@@ -110,10 +114,12 @@ class Twin:
         again = [self._sent[-1 - place % len(self._sent)] for place in places]
         self._send(replace(one, lane=one.lane + lanes_on, gap_ms=0) for one in again)
 
-    def send_otherwise(self, place: int, lanes_on: int, collected_late_ms: int, sending: Sending) -> None:
+    def send_otherwise(
+        self, place: int, lanes_on: int, collected_late_ms: int, sending: Sending, differs_in: str
+    ) -> None:
         """Send a trade that has been sent with another body, which may have been collected before it."""
         one = self._sent[-1 - place % len(self._sent)]
-        also = {"lane": one.lane + lanes_on, "collected_late_ms": collected_late_ms, "otherwise": True}
+        also = {"lane": one.lane + lanes_on, "collected_late_ms": collected_late_ms, "otherwise": differs_in}
         like = {name: getattr(one, name) for name in ("source", "symbol", "trade_id")}
         self._send([replace(sending, gap_ms=0, not_a_trade=None, marker=False, **like, **also)])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from laws.market import NOT_TRADES, Sending
+from laws.market import NOT_TRADES, OTHERWISE, WHOLLY, Sending
 from twin.parts import TABLES
 from twin.twin import ALL, MARKETS, MOST_LANES, Twin
 
@@ -134,6 +134,7 @@ _ARGUMENTS: Mapping[str, Callable[[Random], Arguments]] = {
         "lanes_on": random.randrange(3),
         "collected_late_ms": random.choice([0, 1_000, 75_000, 600_000]),
         "sending": _sending(random),
+        "differs_in": random.choice([WHOLLY, WHOLLY, *OTHERWISE]),
     },
     "retention": lambda random: {"place": random.randrange(MOST_LANES), "beyond_cut": random.randint(-2, 4)},
     "retention_after_kill": lambda random: {"beyond_cut": random.randint(0, 5)},
