@@ -104,7 +104,9 @@ def pack(header: SpeedHeader, partials: Mapping[str, pl.DataFrame]) -> list[byte
     buffers = [header.model_dump_json().encode()]
     for name in (*header.views, *header.parts):
         stream = BytesIO()
-        partials[name].write_ipc_stream(stream)
+        # Polars locks a frame while it writes it, and needs the interpreter's lock for each piece: who asks the same
+        # frame for anything meanwhile holds that and waits for ever. A clone has a lock of its own.
+        partials[name].clone().write_ipc_stream(stream)
         buffers.append(stream.getvalue())
     return buffers
 
