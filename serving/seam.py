@@ -25,7 +25,7 @@ SpeedMode = Literal["live", "catching_up", "paused", "away", "unused"]
 
 _LOOK_S = 0.25
 _WAIT_MS = 250
-_AWAY_S = 0.5
+_AWAY_S = 0.1
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class Seam:
         """Follow the speed state on the current base, and move to the newest base when both can move together."""
         newest, current = self.newest, self.current
         if newest is None:
-            self._stopping.wait(_LOOK_S)
+            self._stopping.wait(_LOOK_S / 10)
             return
         try:
             if current is None or current.batch.publication.sequence != newest.publication.sequence:

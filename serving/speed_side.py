@@ -82,7 +82,9 @@ class SpeedClient:
             BaseGone: the worker does not hold that base.
             SpeedAway: the worker does not answer.
         """
-        since = known if known is not None and known.header.sequence == sequence else None
+        # A state that was catching up came without partials, so that there is nothing to add changes to.
+        has_partials = known is not None and known.header.state != "catching_up"
+        since = known if known is not None and has_partials and known.header.sequence == sequence else None
         request = ChangesRequest(
             sequence=sequence,
             incarnation=since.header.incarnation if since else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +15,6 @@ from twofold.source import HOLE_AGE_S, SHIPPED_SOURCES, Source
 
 _ADDRESS = r"^[A-Za-z0-9._-]+:[0-9]{1,5}$"
 """`host:port`."""
-
-_REPLICAS = rf"{_ADDRESS[1:-1]}(\|{_ADDRESS[1:-1]})*"
-_WORKERS = rf"^{_REPLICAS}(,{_REPLICAS})*$"
-"""Workers by number, parted by commas; the replicas of one parted by bars."""
 
 
 class Settings(BaseSettings):
@@ -44,7 +41,6 @@ class Settings(BaseSettings):
     default_source: str = Field(default="simulator", description="The source of records that carry no `source` header.")
     speed_address: str = Field(
         default="127.0.0.1:18815",
-        pattern=_WORKERS,
         description="Where the speed worker listens and serving asks. Several workers: `host:port,host:port`, by "
         "number; replicas of one: `host:port|host:port`.",
     )
@@ -81,8 +77,12 @@ class Settings(BaseSettings):
 
     @field_validator("speed_address")
     @classmethod
-    def _each_once(cls, value: str) -> str:
+    def _addresses(cls, value: str) -> str:
         addresses = value.replace("|", ",").split(",")
+        if wrong := [address for address in addresses if not re.fullmatch(_ADDRESS, address)]:
+            raise ValueError(
+                f"{wrong[0]!r} is not `host:port`; several workers are parted by commas, and replicas of one by bars"
+            )
         if twice := sorted({address for address in addresses if addresses.count(address) > 1}):
             raise ValueError(f"each worker and each replica listens at an address of its own; more than one: {twice}")
         return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -29,8 +30,9 @@ from speed_layer.base_fold import BaseFold
 from speed_layer.reading import Reading
 from speed_layer.worker import SpeedWorker
 from twofold.account import Account, add_accounts
+from twofold.errors import SpeedAway
 from twofold.lake import Lake
-from twofold.lane import Positions, at_least, positions_from_json
+from twofold.lane import ALL_LANES, Positions, Share, at_least, positions_from_json
 from twofold.ledger import INTERVAL_SCHEMA, Ledger
 from twofold.publication import PUBLICATIONS, Publication
 from twofold.source import SHIPPED_SOURCES
@@ -90,20 +92,22 @@ def cuts_up_to(lake: Lake, sequence: int) -> list[Positions]:
     return cuts
 
 
-def new_fold(lake: Lake, publication: Publication) -> BaseFold:
+def new_fold(lake: Lake, publication: Publication, share: Share = ALL_LANES) -> BaseFold:
     """A speed fold on the base that a publication gives, with nothing read yet."""
-    return BaseFold(load_base(lake, publication), VIEWS, SHIPPED_SOURCES, SOURCE)
+    base = load_base(lake, publication)
+    return BaseFold(replace(base, cut=share.of(base.cut)), VIEWS, SHIPPED_SOURCES, SOURCE)
 
 
 class SteppedWorker:
     """A speed worker whose readings go on by one micro-batch when they are told to, and a client that asks it."""
 
-    def __init__(self, lake: Lake, log: MemoryLog) -> None:
+    def __init__(self, lake: Lake, log: MemoryLog, share: Share = ALL_LANES) -> None:
         self._lake = lake
         self._log = log
+        self._share = share
         self._readers: dict[int, MemoryReader] = {}
-        self._worker = SpeedWorker(lake, log.open_reader, VIEWS, SHIPPED_SOURCES, SOURCE, 2**62)
-        self.client = _DirectClient(self._worker)
+        self._worker = SpeedWorker(lake, log.open_reader, VIEWS, SHIPPED_SOURCES, SOURCE, 2**62, share)
+        self.client = _DirectClient(self._worker, share)
 
     @property
     def held(self) -> list[int]:
@@ -112,10 +116,10 @@ class SteppedWorker:
 
     def start(self, publication: Publication) -> None:
         """Start a fold on a publication's base, or start it anew."""
-        reading = Reading(new_fold(self._lake, publication), self._log.open_reader, lambda: False)
+        reading = Reading(new_fold(self._lake, publication, self._share), self._log.open_reader, lambda: False)
         reading.ready_at_s = 0.0
         self._worker._readings[publication.sequence] = reading
-        self._readers[publication.sequence] = self._log.open_reader(publication.cut)
+        self._readers[publication.sequence] = self._log.open_reader(publication.cut, share=self._share)
 
     def stop(self, sequence: int) -> None:
         """Let a base go."""
@@ -139,11 +143,14 @@ class SteppedWorker:
 class _DirectClient(SpeedClient):
     """A client that calls the worker without a network in between."""
 
-    def __init__(self, worker: SpeedWorker) -> None:
-        super().__init__("", VIEWS)
+    def __init__(self, worker: SpeedWorker, share: Share) -> None:
+        super().__init__("", VIEWS, share)
         self._worker = worker
+        self.is_away = False
 
     def _call(self, request: ChangesRequest) -> list[bytes]:
+        if self.is_away:
+            raise SpeedAway("The worker has been killed.")
         return self._worker.changes(request)
 
 

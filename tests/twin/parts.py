@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,21 +10,21 @@ from pathlib import Path
 from unittest.mock import patch
 
 import polars as pl
+from at_once import AtOnce
 from laws.commit_points import Crash, Moment, at_commit
 from laws.market import Market
 from memory_log import MemoryLog, MemoryReader, Poll
 from twin.expected import HOLE_AGE_S
 
-import serving.answer
-import serving.seam
 import serving.speed_replicas
 import serving.speed_side
+import serving.state
 import speed_layer.reading
 import speed_layer.worker
 from batch_layer.cycle import BatchCycle
 from serving.seam import Seam
 from serving.speed_replicas import SpeedReplicas
-from serving.speed_side import SpeedClient, SpeedSide
+from serving.speed_side import SpeedClient
 from serving.speed_workers import SpeedWorkers
 from speed_layer.reading import Reading
 from speed_layer.worker import SpeedWorker
@@ -61,8 +60,13 @@ def clocked(market: Market) -> Iterator[None]:
         return market.now_ms / 1000
 
     with ExitStack() as stack:
-        live = (speed_layer.worker, speed_layer.reading, serving.seam, serving.speed_side, serving.speed_replicas)
-        for module in (*live, serving.answer):
+        for module in (
+            speed_layer.worker,
+            speed_layer.reading,
+            serving.speed_side,
+            serving.speed_replicas,
+            serving.state,
+        ):
             stack.enter_context(patch.object(module, "monotonic", now_s))
         stack.enter_context(patch.object(speed_layer.worker, "Reading", SteppedReading))
         yield
@@ -194,19 +198,6 @@ def kept_in_raw(lake: Lake, publication: Publication, parent: Publication) -> se
     now, before = (lake.files(RAW.name, each.tables.get(RAW.name, 0)) for each in (publication, parent))
     others = {str(path) for path in Path(lake.root, RAW.name).glob("*.parquet")} - ({*now} - {*before})
     return set(pl.read_parquet(sorted(others), columns=["lane", "offset"]).iter_rows()) if others else set()
-
-
-class AtOnce(Executor):
-    """Does what it is given at once, and not beside what else happens."""
-
-    def submit(self, work: Callable[..., SpeedSide], /, *arguments: object, **named: object) -> Future[SpeedSide]:
-        """Do it."""
-        done: Future[SpeedSide] = Future()
-        try:
-            done.set_result(work(*arguments, **named))
-        except Exception as failure:  # noqa: BLE001  # it is raised where the result is wanted
-            done.set_exception(failure)
-        return done
 
 
 class Team:
