@@ -37,6 +37,7 @@ class _Mirror:
     ids: Ledger = field(default_factory=Ledger)
     copies: pl.DataFrame = field(default_factory=TRADE_SCHEMA.to_frame)
     asked: Future[SpeedSide] | None = None
+    failure: SpeedError | None = None
 
     def take(self, side: SpeedSide) -> pl.DataFrame:
         """Take in a newer state; gives the ids that came with it (`INTERVAL_SCHEMA`)."""
@@ -61,6 +62,7 @@ class _Base:
         self._views = views
         self._executor = executor
         self._shared: set[Market] = set()
+        self._overlapping: set[Market] = set()
         self._mirrors = [_Mirror() for _ in workers]
         self._settled: tuple[list[pl.DataFrame], Settled] = ([], Settled({}, {}))
 
@@ -71,9 +73,11 @@ class _Base:
 
     def follow(self, wait_ms: int) -> None:
         """Take in what is new, until no ids overlap that are not of shared markets."""
-        while found := self._hear(wait_ms) - self._shared:
-            self._shared |= found
+        self._hear(wait_ms)
+        while self._overlapping - self._shared:
+            self._shared |= self._overlapping
             self._mirrors = [_Mirror() for _ in self._workers]
+            self._hear(wait_ms)
 
     def settled(self) -> Settled:
         """What becomes of the copies of shared markets."""
@@ -84,8 +88,8 @@ class _Base:
             self._settled = copies, settled
         return settled
 
-    def _hear(self, wait_ms: int) -> set[Market]:
-        """Ask the workers, and take in what is answered; gives the markets of which two of them have the same ids."""
+    def _hear(self, wait_ms: int) -> None:
+        """Ask the workers, and take in what is answered. One that failed has failed until it answers."""
         for mirror, worker in zip(self._mirrors, self._workers, strict=True):
             if mirror.asked is None:
                 arguments = (self._sequence, mirror.side, wait_ms, sorted(self._shared))
@@ -93,23 +97,27 @@ class _Base:
         one_is_enough = wait_ms > 0 and all(mirror.side for mirror in self._mirrors)
         asked = [mirror.asked for mirror in self._mirrors if mirror.asked]
         wait(asked, _ANSWER_TIMEOUT_S, FIRST_COMPLETED if one_is_enough else ALL_COMPLETED)
-        found: set[Market] = set()
-        failures: list[SpeedError] = []
         for mirror in self._mirrors:
             if mirror.asked and mirror.asked.done():
-                answered, mirror.asked = mirror.asked, None
-                try:
-                    new = mirror.take(answered.result())
-                except (BaseGone, SpeedAway) as error:
-                    failures.append(error)
-                    continue
-                for other in self._mirrors:
-                    found |= markets_of_both(new, other.ids) if other is not mirror else set()
+                self._take(mirror, mirror.asked)
+                mirror.asked = None
+        failures = [mirror.failure for mirror in self._mirrors if mirror.failure]
         for failure in sorted(failures, key=lambda failure: isinstance(failure, BaseGone)):
-            raise failure
+            raise failure.with_traceback(None)
         if any(mirror.side is None for mirror in self._mirrors):
             raise SpeedAway("A speed worker does not answer. Look at the logs of the speed workers.")
-        return found
+
+    def _take(self, mirror: _Mirror, answered: Future[SpeedSide]) -> None:
+        """Take in an answer, and look whether others have some of the ids that are new in it."""
+        try:
+            new = mirror.take(answered.result())
+        except (BaseGone, SpeedAway) as failure:
+            mirror.failure = failure
+            return
+        mirror.failure = None
+        for other in self._mirrors:
+            if other is not mirror:
+                self._overlapping |= markets_of_both(new, other.ids)
 
 
 class SpeedWorkers:

@@ -147,6 +147,20 @@ def test_while_one_worker_is_away_there_is_no_state_and_then_there_is(crew: Crew
     assert crew.check(crew.publication).header.positions == crew.market.log.end_offsets()
 
 
+def test_what_the_others_tell_while_one_is_away_is_compared_too(crew: Crew) -> None:
+    trade = Sending(lane=0, gap_ms=0, trade_id=5)
+    crew.market.send([trade])
+    crew.read(0)
+    crew.check(crew.publication)
+    crew.members[0].client.is_away = True
+    crew.market.send([Sending(lane=1, gap_ms=0, trade_id=5)])
+    crew.read(0)
+    with pytest.raises(SpeedAway):
+        crew.workers.follow(0, None, 0)
+    crew.members[0].client.is_away = False
+    crew.check(crew.publication)
+
+
 def test_a_base_is_there_when_every_worker_has_it(crew: Crew) -> None:
     crew.market.send(steady_trades(20))
     crew.read(0)
@@ -224,6 +238,20 @@ def test_a_change_of_either_is_heard_while_the_other_is_silent(crew: Crew, execu
     while heard.header.version == before.header.version:
         heard = workers.follow(0, heard, 5_000)
     assert heard.header.positions == crew.market.log.end_offsets()
+
+
+def test_one_that_is_away_is_so_whatever_the_other_tells(crew: Crew, executor: ThreadPoolExecutor) -> None:
+    workers = SpeedWorkers([SpeedReplicas([member.client]) for member in crew.members], VIEWS, executor)
+    crew.read(0)
+    workers.follow(0, None, 0)
+    crew.members[0].client.is_away = True
+    with pytest.raises(SpeedAway):
+        workers.follow(0, None, 0)
+    for _ in range(20):
+        crew.market.send([Sending(lane=1, gap_ms=0)])
+        crew.members[1].step_to_end(0)
+        with pytest.raises(SpeedAway):
+            workers.follow(0, None, 5_000)
 
 
 def test_one_worker_by_itself_is_asked_as_if_there_were_no_others() -> None:
