@@ -18,7 +18,7 @@ from twofold.errors import BaseGone, DecoderDiffers, LakeError
 from twofold.lake import Lake
 from twofold.publication import Publications
 from twofold.records import OpenReader
-from twofold.source import Source
+from twofold.source import Source, sources_hash
 from twofold.speed_state import ChangesRequest, SpeedHeader, pack
 from twofold.view import View
 
@@ -59,6 +59,7 @@ class SpeedWorker:
         self._views = views
         self._sources = sources
         self._default_source = default_source
+        self._sources_hash = sources_hash(sources, default_source)
         self._memory_bytes = memory_bytes
         self._process = psutil.Process()
         self._readings: dict[int, Reading] = {}
@@ -137,6 +138,8 @@ class SpeedWorker:
             ends=reading.ends,
             accounts=accounts_to_json(snapshot.accounts),
             newest_event_us=snapshot.newest_event_us,
+            lost=[(gap.lane, gap.first_offset, gap.next_offset) for gap in snapshot.lost],
+            sources_hash=self._sources_hash,
             views=[] if state == "catching_up" else list(snapshot.logs),
             held=sorted(self._readings),
         )
