@@ -13,10 +13,16 @@ from serving.markets import check_known
 from serving.query import Query, rfc3339
 from serving.seam import Pair
 from serving.speed_side import SpeedSide
+from twofold.decoding import DECODER_HASH
 from twofold.fold import UNOPTIMIZED, checked, coarsen, finished, merging
 from twofold.watermark import watermarks_us
 
 PROVISIONAL, CLOSED, REVISED = "provisional", "closed", "revised"
+
+SHOWN_HASH = 16
+"""Letters of a decoder's hash that a receipt has; a view's hash has as many."""
+
+_LOST = ("lane", "first_offset", "next_offset")
 
 
 @dataclass(frozen=True)
@@ -29,12 +35,15 @@ class Answer:
 
     def receipt(self) -> dict[str, Any]:
         """What the answer was made of."""
-        publication = self.pair.batch.publication
+        publication, speed = self.pair.batch.publication, self.pair.speed
         return {
             "view_hash": self.query.view.hash,
+            "decoder_hash": (publication.decoder_hash or DECODER_HASH)[:SHOWN_HASH],
+            "sources_hash": speed.header.sources_hash if speed else None,
             "sequence": publication.sequence,
             "cut": dict(sorted(publication.cut.items())),
             "positions": dict(sorted(self.pair.positions.items())),
+            "lost": [dict(zip(_LOST, gap, strict=True)) for gap in speed.header.lost] if speed else [],
             "query": self.query.canonical(),
         }
 
@@ -61,10 +70,22 @@ def material(query: Query, pair: Pair) -> int:
 
 
 def answer(query: Query, pair: Pair) -> Answer:
-    """Merge, finish and label.
+    """Merge, finish and label, for a question about what is known.
 
     Raises:
         UnknownName: no trades of that symbol or venue are known; the message names some that are.
+        ArithmeticOverflow: a sum left the range of its type.
+    """
+    found = merged_answer(query, pair)
+    if found.rows.is_empty():
+        _check_known(query, pair)
+    return found
+
+
+def merged_answer(query: Query, pair: Pair) -> Answer:
+    """Merge, finish and label.
+
+    Raises:
         ArithmeticOverflow: a sum left the range of its type.
     """
     view = query.view
@@ -77,8 +98,6 @@ def answer(query: Query, pair: Pair) -> Answer:
     if query.last is not None and merged.height > query.last:
         merged = merged.group_by(view.keys, maintain_order=True).tail(query.last)
     rows = _labelled(query, pair, finished(view, merged))
-    if rows.is_empty():
-        _check_known(query, pair)
     columns = [*view.keys, "window_start", "window_end", *view.columns, "finality", "revisions"]
     return Answer(query, pair, rows[columns])
 

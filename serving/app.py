@@ -18,6 +18,8 @@ from serving.gaps import gap_rows
 from serving.parameters import refuse_unknown
 from serving.problem import answer_errors_as_problems, problem
 from serving.query import BaseChoice, parse_query
+from serving.receipts.routes import add_receipts
+from serving.receipts.vouching import Receipts
 from serving.seam import Seam
 from serving.spoken import Speaker
 from twofold.account import Account, add_accounts
@@ -28,13 +30,15 @@ AT_ONCE_ROWS = 2_000
 """Partials of which an answer is made at once, in some milliseconds; with more, it is made beside the others."""
 
 
-def make_app(seam: Seam, views: Mapping[str, View]) -> FastAPI:
-    """The application, answering from what `seam` keeps. It starts and stops the seam with itself."""
+def make_app(seam: Seam, views: Mapping[str, View], receipts: Receipts) -> FastAPI:
+    """The application, answering from what `seam` keeps. It starts and stops the seam, and what checks, with itself."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         seam.start()
+        receipts.verification.start()
         yield
+        receipts.verification.stop()
         seam.stop()
 
     app = FastAPI(
@@ -44,15 +48,16 @@ def make_app(seam: Seam, views: Mapping[str, View]) -> FastAPI:
         dependencies=[Depends(refuse_unknown)],
     )
     answer_errors_as_problems(app)
-    _add_views(app, seam, views)
+    _add_views(app, seam, views, receipts)
+    add_receipts(app, receipts)
     _add_gaps(app, seam)
     _add_lanes(app, seam)
     _add_health(app, seam)
     return app
 
 
-def _add_views(app: FastAPI, seam: Seam, views: Mapping[str, View]) -> None:
-    speaker = Speaker()
+def _add_views(app: FastAPI, seam: Seam, views: Mapping[str, View], receipts: Receipts) -> None:
+    speaker = Speaker(receipts)
 
     @app.get("/v1/views", summary="The views that exist")
     def list_views() -> Response:

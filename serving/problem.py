@@ -10,7 +10,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from twofold.errors import ArithmeticOverflow, QueryError, TwofoldError, UnknownName
+from twofold.errors import (
+    ArithmeticOverflow,
+    MeaningDiffers,
+    PublicationUnknown,
+    QueryError,
+    ReceiptInvalid,
+    RecordsGone,
+    TwofoldError,
+    UnknownName,
+    ViewRetired,
+)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -18,6 +28,11 @@ _STATUS: dict[type[TwofoldError], HTTPStatus] = {
     UnknownName: HTTPStatus.NOT_FOUND,
     QueryError: HTTPStatus.UNPROCESSABLE_ENTITY,
     ArithmeticOverflow: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ReceiptInvalid: HTTPStatus.BAD_REQUEST,
+    PublicationUnknown: HTTPStatus.NOT_FOUND,
+    MeaningDiffers: HTTPStatus.CONFLICT,
+    ViewRetired: HTTPStatus.GONE,
+    RecordsGone: HTTPStatus.GONE,
 }
 
 

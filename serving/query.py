@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from twofold.clock import EPOCH, from_epoch_us, to_epoch_us
 from twofold.errors import QueryError
@@ -51,6 +52,11 @@ class Query:
             "base": self.base,
         }
         return {name: value for name, value in parts.items() if value is not None}
+
+
+def asked_again(canonical: Mapping[str, Any], views: Mapping[str, View]) -> Query:
+    """The question that a canonical form is of, to a view that `views` has."""
+    return Query(**{**canonical, "view": views[canonical["view"]]})
 
 
 def parse_interval(text: str, view: View) -> int:

@@ -9,6 +9,7 @@ import orjson
 from serving.answer import answer
 from serving.batch_side import BatchSide
 from serving.query import Query
+from serving.receipts.vouching import Receipts
 from serving.seam import Pair
 from serving.speed_side import SpeedSide
 
@@ -32,7 +33,8 @@ class _Said(NamedTuple):
 class Speaker:
     """Answers questions. Many may ask at once: what is kept of a pair is replaced as a whole."""
 
-    def __init__(self) -> None:
+    def __init__(self, receipts: Receipts) -> None:
+        self._receipts = receipts
         self._said = _Said(None, None, {})
 
     def known(self, query: Query, pair: Pair) -> Spoken | None:
@@ -48,7 +50,7 @@ class Speaker:
             ArithmeticOverflow: a sum left the range of its type.
         """
         made = answer(query, pair)
-        spoken = Spoken(*(orjson.Fragment(orjson.dumps(part)) for part in (made.json_rows(), made.receipt())))
+        spoken = Spoken(*map(orjson.Fragment, self._receipts.vouch(made)))
         if self._said.batch is not pair.batch or self._said.speed is not pair.speed:
             self._said = _Said(pair.batch, pair.speed, {})
         if len(self._said.answers) < MOST:

@@ -11,8 +11,10 @@ import httpx
 import uvicorn
 from eventually import eventually
 from fastapi import FastAPI
+from vouched import vouching
 
 from serving.app import make_app
+from serving.receipts.vouching import Receipts
 from serving.seam import START_PATIENCE_S, Seam
 from serving.speed_side import SpeedClient
 from twofold.lake import Lake
@@ -69,10 +71,15 @@ class Served:
 
 
 @contextmanager
-def served(lake: Lake, speed_address: str = NOBODY, patience_s: float = START_PATIENCE_S) -> Iterator[Served]:
-    """Run the serving API over a lake and a speed worker."""
+def served(
+    lake: Lake,
+    speed_address: str = NOBODY,
+    patience_s: float = START_PATIENCE_S,
+    receipts: Receipts | None = None,
+) -> Iterator[Served]:
+    """Run the serving API over a lake and a speed worker; by default no event log is there to make answers again."""
     seam = Seam(lake, SpeedClient(speed_address, VIEWS), VIEWS, patience_s)
-    with running(make_app(seam, VIEWS)) as client:
+    with running(make_app(seam, VIEWS, receipts or vouching(lake))) as client:
         yield Served(client, seam)
 
 

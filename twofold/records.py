@@ -105,6 +105,29 @@ def records_frame(batches: Sequence[RecordBatch]) -> pl.DataFrame:
     return pl.concat([_batch_frame(batch) for batch in batches])
 
 
+def batches_of(records: pl.DataFrame) -> list[RecordBatch]:
+    """The batches of a frame of `RECORD_SCHEMA`, one per lane, each in order of its offsets."""
+    parts = records.sort("lane", "offset").partition_by("lane", maintain_order=True)
+    return [_lane_batch(rows) for rows in parts]
+
+
+def _lane_batch(rows: pl.DataFrame) -> RecordBatch:
+    headers = [
+        tuple((header["key"], header["value"]) for header in each) if each is not None else ()
+        for each in rows["headers"].to_list()
+    ]
+    offsets = rows["offset"].to_list()
+    return RecordBatch(
+        lane=str(rows["lane"][0]),
+        offsets=offsets,
+        timestamps_ms=rows["logged_at"].dt.epoch("ms").to_list(),
+        keys=rows["key"].to_list(),
+        values=rows["value"].to_list(),
+        headers=headers if any(headers) else None,
+        next_offset=offsets[-1] + 1,
+    )
+
+
 def _batch_frame(batch: RecordBatch) -> pl.DataFrame:
     size = len(batch)
     columns = {

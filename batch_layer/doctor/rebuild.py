@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-import polars as pl
-
 from batch_layer.cycle import BatchCycle, Folded
 from batch_layer.doctor.examination import Examination
 from batch_layer.intake import Intake
@@ -23,7 +21,7 @@ from twofold.errors import LakeError
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
 from twofold.publication import GENESIS, PUBLICATIONS, Publication, publish
-from twofold.records import RECORD_SCHEMA, RecordBatch, RecordReader, read_by_lane
+from twofold.records import RECORD_SCHEMA, RecordBatch, RecordReader, batches_of, read_by_lane
 from twofold.source import Source
 from twofold.tables import RAW
 from twofold.view import View
@@ -147,31 +145,13 @@ def _intake(lake: Lake, files: tuple[str, ...], before: Publication, after: Publ
     """What the cycle took in that went from one publication to the next."""
     batches: list[RecordBatch] = []
     if files:
-        records = lake.read_files(RAW.name, list(files), RECORD_SCHEMA.names()).sort("lane", "offset")
-        batches = [_batch(rows, after.cut) for rows in records.partition_by("lane", maintain_order=True)]
+        batches = batches_of(lake.read_files(RAW.name, list(files), RECORD_SCHEMA.names()))
     lost = {
         lane: count
         for lane, account in after.accounts.items()
         if (count := account.lost - (before.accounts[lane].lost if lane in before.accounts else 0))
     }
     return Intake(batches, dict(after.cut), read_by_lane(batches), lost)
-
-
-def _batch(rows: pl.DataFrame, cut: Positions) -> RecordBatch:
-    lane = str(rows["lane"][0])
-    headers = [
-        tuple((header["key"], header["value"]) for header in each) if each is not None else ()
-        for each in rows["headers"].to_list()
-    ]
-    return RecordBatch(
-        lane=lane,
-        offsets=rows["offset"].to_list(),
-        timestamps_ms=rows["logged_at"].dt.epoch("ms").to_list(),
-        keys=rows["key"].to_list(),
-        values=rows["value"].to_list(),
-        headers=headers if any(headers) else None,
-        next_offset=cut[lane],
-    )
 
 
 def _no_reader(start: Positions) -> RecordReader:

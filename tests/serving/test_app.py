@@ -7,6 +7,8 @@ from eventually import eventually
 from served import Served, assert_is_problem, served
 from small_market import DAY, LANES, SmallMarket
 
+from twofold.decoding import DECODER_HASH
+from twofold.source import SHIPPED_SOURCES, sources_hash
 from twofold.views import VIEWS
 
 
@@ -52,9 +54,12 @@ def test_an_answer_has_rows_receipt_and_freshness(api: Served) -> None:
         ],
         "receipt": {
             "view_hash": VIEWS["bars"].hash,
+            "decoder_hash": DECODER_HASH[:16],
+            "sources_hash": sources_hash(SHIPPED_SOURCES, "simulator"),
             "sequence": 1,
             "cut": {LANES[0]: 3, LANES[1]: 2},
             "positions": {LANES[0]: 4, LANES[1]: 2},
+            "lost": [],
             "query": {
                 "view": "bars",
                 "interval_us": 300_000_000,
