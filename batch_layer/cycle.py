@@ -156,6 +156,7 @@ class BatchCycle:
             witnesses=folded.witnesses,
             arrivals=folded.arrivals,
             accounts=add_accounts(self.parent.accounts, folded.accounts),
+            lost=intake.lost_ranges,
         )
         publish(self._lake, publication)
         return publication

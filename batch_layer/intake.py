@@ -8,7 +8,7 @@ from time import monotonic
 
 from twofold.errors import EventLogError
 from twofold.lane import at_least
-from twofold.records import RecordBatch, RecordReader, lost_by_lane, read_by_lane
+from twofold.records import Lost, RecordBatch, RecordReader, lost_by_lane, read_by_lane
 
 STALL_S = 30.0
 """Seconds without progress after which a cycle stops waiting for records that the broker says are there."""
@@ -26,12 +26,14 @@ class Intake:
         cut: The position after them, per lane.
         read: How many records, per lane.
         lost: How many offsets retention took before they could be read, per lane.
+        lost_ranges: Which these are.
     """
 
     batches: list[RecordBatch] = field(default_factory=list)
     cut: dict[str, int] = field(default_factory=dict)
     read: dict[str, int] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)
+    lost_ranges: tuple[Lost, ...] = ()
 
     @property
     def records(self) -> int:
@@ -60,4 +62,5 @@ def take_in(reader: RecordReader, max_records: int, now_s: Callable[[], float] =
                 f"No records came for {STALL_S:.0f} s, though the log ends at {ends} and reading stands at {before}. "
                 "Look at the broker; the next cycle tries again."
             )
-    return Intake(batches, reader.positions, read_by_lane(batches), lost_by_lane(reader.lost))
+    lost = reader.lost
+    return Intake(batches, reader.positions, read_by_lane(batches), lost_by_lane(lost), tuple(lost))

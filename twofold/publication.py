@@ -17,6 +17,7 @@ from twofold.clock import EPOCH
 from twofold.errors import DecoderDiffers, LakeUnreachable, NoLake, Superseded, UnknownName
 from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.lane import positions_from_json, positions_to_json
+from twofold.records import Lost
 
 PUBLICATIONS = TableSpec(
     "publications",
@@ -31,6 +32,7 @@ PUBLICATIONS = TableSpec(
             "witnesses": pl.String(),
             "arrivals": pl.String(),
             "accounts": pl.String(),
+            "lost": pl.String(),
         }
     ),
 )
@@ -51,6 +53,7 @@ class Publication:
         witnesses: What the watermarks stand on, per venue (`twofold.watermark`).
         arrivals: The greatest arrival time, UTC microseconds, per venue: by it the age of gaps is told.
         accounts: What became of every record below the cut, per lane.
+        lost: What retention took from under its own cycle.
     """
 
     sequence: int
@@ -62,6 +65,7 @@ class Publication:
     witnesses: Mapping[str, list[int]] = field(default_factory=dict)
     arrivals: Mapping[str, int] = field(default_factory=dict)
     accounts: Mapping[str, Account] = field(default_factory=dict)
+    lost: tuple[Lost, ...] = ()
 
     def row(self) -> dict[str, Any]:
         """This publication as a row of the table."""
@@ -75,6 +79,7 @@ class Publication:
             "witnesses": _to_json(self.witnesses),
             "arrivals": _to_json(self.arrivals),
             "accounts": accounts_to_json(self.accounts),
+            "lost": orjson.dumps(self.lost).decode(),
         }
 
     def made_by(self, decoder_hash: str) -> bool:
@@ -107,6 +112,7 @@ class Publication:
             witnesses=orjson.loads(row["witnesses"]),
             arrivals=orjson.loads(row["arrivals"]),
             accounts=accounts_from_json(row["accounts"]),
+            lost=tuple(Lost(**gap) for gap in orjson.loads(row["lost"])),
         )
 
 

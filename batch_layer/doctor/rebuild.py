@@ -80,7 +80,7 @@ class Rebuild:
                 f"What was made of `raw` is not what publication {newest.sequence} says, so nothing was published: "
                 f"its accounts are {newest.accounts}, and {made.accounts} came out. Go back instead."
             )
-        rebuilt = replace(newest, sequence=newest.sequence + 1, published_at=clock(), tables=made.tables)
+        rebuilt = replace(newest, sequence=newest.sequence + 1, published_at=clock(), tables=made.tables, lost=())
         publish(lake, rebuilt)
         return f"Published {rebuilt.sequence}, made again from raw."
 

@@ -5,7 +5,7 @@ They come from `raw` where the batch side has taken them in since, and from the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -21,7 +21,7 @@ from twofold.fold import fold
 from twofold.lane import at_least
 from twofold.ledger import INTERVAL_SCHEMA, MARKET, Ledger
 from twofold.publication import Publication
-from twofold.records import RECORD_SCHEMA, OpenReader, RecordBatch, batches_of, records_frame
+from twofold.records import RECORD_SCHEMA, Lost, OpenReader, RecordBatch, batches_of, records_frame
 from twofold.source import Source, sources_hash
 from twofold.speed_state import SpeedHeader
 from twofold.tables import LEDGER, RAW, TRADES
@@ -33,7 +33,6 @@ _POLL_MS = 250
 _POLL_RECORDS = 50_000
 _SHOWN = 5
 _ID = [*MARKET, "trade_id"]
-_PLACE = ["lane", "offset"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ class AboveCut:
         made: what its receipt says that it was made of.
         publication: what it was answered from.
         reached: the first publication whose cut is past the positions, or else the newest.
+        lost: what retention took from under all cycles.
         taken_in: the lake as it is.
         declared: how records are read.
     """
@@ -63,6 +63,7 @@ class AboveCut:
         made: Made,
         publication: Publication,
         reached: Publication,
+        lost: Sequence[Lost],
         taken_in: TakenIn,
         declared: Declared,
     ) -> None:
@@ -70,6 +71,7 @@ class AboveCut:
         self._made = made
         self._publication = publication
         self._reached = reached
+        self._lost = lost
         self._taken_in = taken_in
         self._declared = declared
 
@@ -148,42 +150,41 @@ class AboveCut:
         if at_least(self._publication.cut, positions):
             return RECORD_SCHEMA.to_frame()
         kept = self._taken_in.between(RAW, self._publication, self._reached, RECORD_SCHEMA.names(), is_below(positions))
-        gone = self._lost_since(kept)
+        gone = self._lost_to_batch()
         if not at_least(newest.cut, positions):
             still, lost = self._from_log()
             kept = pl.concat([kept, still])
             gone += lost
-        excused = [(lane, range(first, end)) for lane, first, end in self._made.lost]
-        missing = [
-            (lane, offset) for lane, offset in gone if not any(lane == its and offset in run for its, run in excused)
-        ]
+        self._check_none_is_gone(gone)
+        for lane, first, end in self._made.lost:
+            kept = kept.filter((pl.col("lane") != lane) | ~pl.col("offset").is_between(first, end, closed="left"))
+        return kept
+
+    def _check_none_is_gone(self, gone: Iterable[Lost]) -> None:
+        """See that all of what is lost by now was lost to the answer then."""
+        cut, positions = self._publication.cut, self._made.positions
+        missing: list[Lost] = []
+        for gap in gone:
+            begin = max(gap.first_offset, cut.get(gap.lane, 0))
+            end = min(gap.next_offset, positions.get(gap.lane, 0))
+            missing += _less(Lost(gap.lane, begin, end), self._made.lost)
         if missing:
             raise RecordsGone(
                 f"The answer was made of records that are gone: {_shown(missing)}. Retention took them before the "
                 "batch side had taken them in. What lies below a publication's cut can be made again for good."
             )
-        for lane, run in excused:
-            kept = kept.filter(~_within(lane, run))
-        return kept
 
-    def _lost_since(self, kept: pl.DataFrame) -> list[tuple[str, int]]:
-        """The offsets that the batch side could not take in, of those that the answer is about.
+    def _lost_to_batch(self) -> list[Lost]:
+        """What retention took from under the cycles that took in what the answer is about."""
+        cut, positions = self._publication.cut, self._made.positions
+        return [
+            gap
+            for gap in self._lost
+            if gap.next_offset > cut.get(gap.lane, 0) and gap.first_offset < positions.get(gap.lane, 0)
+        ]
 
-        Accounts say how many each lane lost. Offsets that are not in `raw` may also have been transaction markers.
-        Where a lane had both, which is which cannot be told, and all are taken for lost.
-        """
-        then, now, positions = self._publication, self._reached, self._made.positions
-        found = []
-        for lane, end in positions.items():
-            lost_before = then.accounts[lane].lost if lane in then.accounts else 0
-            if lane in now.accounts and now.accounts[lane].lost > lost_before:
-                there = set(kept.filter(pl.col("lane") == lane)["offset"])
-                run = range(then.cut.get(lane, 0), min(end, now.cut.get(lane, 0)))
-                found += [(lane, offset) for offset in run if offset not in there]
-        return found
-
-    def _from_log(self) -> tuple[pl.DataFrame, list[tuple[str, int]]]:
-        """The records from the newest cut to the positions, and the offsets there that retention has taken."""
+    def _from_log(self) -> tuple[pl.DataFrame, list[Lost]]:
+        """The records from the newest cut to the positions, and what retention has taken from there on."""
         positions, cut = self._made.positions, self._taken_in.newest.cut
         start = {lane: cut.get(lane, 0) for lane in positions}
         try:
@@ -205,25 +206,21 @@ class AboveCut:
             lost = reader.lost
         finally:
             reader.close()
-        gone = [
-            (gap.lane, offset)
-            for gap in lost
-            for offset in range(gap.first_offset, min(gap.next_offset, positions.get(gap.lane, 0)))
-        ]
-        return records_frame(batches).filter(is_below(positions)), gone
+        return records_frame(batches).filter(is_below(positions)), lost
 
 
-def _within(lane: str, offsets: range) -> pl.Expr:
-    return (pl.col("lane") == lane) & pl.col("offset").is_between(offsets.start, offsets.stop, closed="left")
+def _less(gap: Lost, others: Iterable[tuple[str, int, int]]) -> list[Lost]:
+    """The parts of a range that are not in others."""
+    left, at = [], gap.first_offset
+    for lane, first, end in sorted(others):
+        if lane == gap.lane and end > at:
+            if first > at:
+                left.append(Lost(lane, at, min(first, gap.next_offset)))
+            at = max(at, end)
+    left.append(Lost(gap.lane, at, gap.next_offset))
+    return [part for part in left if part.first_offset < part.next_offset]
 
 
-def _shown(places: Iterable[tuple[str, int]]) -> str:
-    """Offsets by lane, as ranges."""
-    ranges: list[tuple[str, int, int]] = []
-    for lane, offset in sorted(places):
-        if ranges and ranges[-1][0] == lane and ranges[-1][2] == offset:
-            ranges[-1] = (lane, ranges[-1][1], offset + 1)
-        else:
-            ranges.append((lane, offset, offset + 1))
-    named = [f"{lane} from {first} to {end - 1}" for lane, first, end in ranges[:_SHOWN]]
-    return ", ".join(named) + (f" and {len(ranges) - _SHOWN} more ranges" if len(ranges) > _SHOWN else "")
+def _shown(gaps: Sequence[Lost]) -> str:
+    named = [f"{gap.lane} from {gap.first_offset} to {gap.next_offset - 1}" for gap in gaps[:_SHOWN]]
+    return ", ".join(named) + (f" and {len(gaps) - _SHOWN} more ranges" if len(gaps) > _SHOWN else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -14,15 +14,16 @@ from twofold.clock import to_epoch_us
 from twofold.errors import PublicationUnknown
 from twofold.lake import Lake
 from twofold.publication import PUBLICATIONS, Publication
+from twofold.records import Lost
 from twofold.watermark import watermarks_us
 
 NEVER = -(2**63)
 """The watermark, UTC microseconds, of a venue that has none."""
 
-_COLUMNS = ["sequence", "published_at", "cut", "witnesses"]
+_COLUMNS = ["sequence", "published_at", "cut", "witnesses", "lost"]
 
-_Row = tuple[int, dict[str, int], dict[str, int]]
-"""Of one publication: when it was published, its cut, and its watermarks."""
+_Row = tuple[int, dict[str, int], dict[str, int], list[Lost]]
+"""Of one publication: when it was published, its cut, its watermarks, and what was lost."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,13 @@ class History:
         published_us: When each was published, UTC microseconds.
         cuts: For each lane its cut in each publication, which never goes back.
         watermarks: For each venue its watermark in each publication, UTC microseconds, from the state before the first.
+        lost: What retention took from under all of them.
     """
 
     published_us: np.ndarray
     cuts: Mapping[str, np.ndarray]
     watermarks: Mapping[str, np.ndarray]
+    lost: Sequence[Lost]
 
     @property
     def length(self) -> int:
@@ -119,16 +122,18 @@ class HistoryReader:
             )
         cuts, witnesses = map(orjson.loads, rows["cut"]), map(orjson.loads, rows["witnesses"])
         published_us = rows["published_at"].to_physical().to_list()
-        return list(zip(published_us, cuts, map(watermarks_us, witnesses), strict=True))
+        lost = ([Lost(**gap) for gap in orjson.loads(text)] for text in rows["lost"])
+        return list(zip(published_us, cuts, map(watermarks_us, witnesses), lost, strict=True))
 
 
 def _history(rows: list[_Row]) -> History:
-    lanes = {lane for _, cut, _ in rows for lane in cut}
-    venues = {venue for _, _, marks in rows for venue in marks}
+    lanes = {lane for _, cut, *_ in rows for lane in cut}
+    venues = {venue for _, _, marks, _ in rows for venue in marks}
     return History(
-        np.array([published_us for published_us, _, _ in rows], dtype=np.int64),
-        {lane: np.array([cut.get(lane, 0) for _, cut, _ in rows], dtype=np.int64) for lane in lanes},
-        {venue: np.array([NEVER, *(marks.get(venue, NEVER) for *_, marks in rows)]) for venue in venues},
+        np.array([published_us for published_us, *_ in rows], dtype=np.int64),
+        {lane: np.array([cut.get(lane, 0) for _, cut, *_ in rows], dtype=np.int64) for lane in lanes},
+        {venue: np.array([NEVER, *(marks.get(venue, NEVER) for _, _, marks, _ in rows)]) for venue in venues},
+        [gap for *_, lost in rows for gap in lost],
     )
 
 

@@ -92,7 +92,7 @@ class Remaker:
             return Pair(batch, mode="unused")
         reached = history.first_past(held.made.positions)
         first_past = newest if reached is None else publications.at(max(reached, publication.sequence))
-        above = AboveCut(query, held.made, publication, first_past, taken_in, self._declared)
+        above = AboveCut(query, held.made, publication, first_past, history.lost, taken_in, self._declared)
         return Pair(batch, above.made_again())
 
     def _publication(self, publications: Publications, made: Made) -> Publication:
