@@ -96,14 +96,11 @@ class Course:
             self.answers.append(Given(token, receipts.vouch(answer(query, pair)), self._above_cut(pair)))
 
     def _above_cut(self, pair: Pair) -> frozenset[tuple[str, int]]:
-        cut, speed = pair.batch.publication.cut, pair.speed
-        lost = speed.header.lost if speed else []
-        return frozenset(
-            (record.lane, record.offset)
-            for record in self.market.log.records
-            if cut.get(record.lane, 0) <= record.offset < pair.positions.get(record.lane, 0)
-            and not any(record.lane == lane and first <= record.offset < end for lane, first, end in lost)
-        )
+        lost = pair.speed.header.lost if pair.speed else []
+        gone = {(lane, offset) for lane, first, end in lost for offset in range(first, end)}
+        cut = pair.batch.publication.cut
+        above = {(lane, offset) for lane, end in pair.positions.items() for offset in range(cut.get(lane, 0), end)}
+        return frozenset(above - gone)
 
     def publish(self, max_records: int) -> None:
         """Run a batch cycle, and fold on its base."""
@@ -125,13 +122,12 @@ class Course:
     def check_all(self, lake: Lake | None = None) -> None:
         """Make every answer again; those that cannot be are those whose records were gone too soon."""
         remaker = vouching(lake or self.lake, self.market.log.open_reader).remaker
-        in_log = {(record.lane, record.offset) for record in self.market.log.records}
-        cut = Publications(lake or self.lake).newest().cut
+        log, cut = self.market.log, Publications(lake or self.lake).newest().cut
         for given_before in self.answers:
             gone = {
-                place
-                for place in given_before.above_cut
-                if place in self.lost_to_batch or (place[1] >= cut.get(place[0], 0) and place not in in_log)
+                (lane, offset)
+                for lane, offset in given_before.above_cut
+                if (lane, offset) in self.lost_to_batch or cut.get(lane, 0) <= offset < log.beginning(lane)
             }
             if gone:
                 with pytest.raises(RecordsGone, match=min(gone)[0]):

@@ -37,7 +37,7 @@ from twofold.publication import PUBLICATIONS
 from twofold.records import Lost
 from twofold.source import SHIPPED_SOURCES
 from twofold.speed_state import ChangesRequest
-from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES, view_table
+from twofold.tables import DEAD_LETTERS, GAP_LOG, LEDGER, RAW, TRADES, view_table
 from twofold.views import bars
 
 VIEWS = {bars.name: bars}
@@ -47,7 +47,7 @@ SOURCES = {
 }
 SOURCE = "simulator"
 
-TABLES = tuple(spec.name for spec in (RAW, LEDGER, TRADES, DEAD_LETTERS, view_table(bars), PUBLICATIONS))
+TABLES = tuple(spec.name for spec in (RAW, LEDGER, GAP_LOG, TRADES, DEAD_LETTERS, view_table(bars), PUBLICATIONS))
 """The tables that a cycle commits to, in that order."""
 
 ROOMY_BYTES = 2**62

@@ -11,22 +11,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
+import orjson
+import pytest
 from laws.commit_points import Held, watched
 from laws.market import TOPIC, Market, Sending, steady_trades
 from laws.parts import everything_merged_soon
 from twin.expected import Expected
 from twin.parts import SOURCE, SOURCES, VIEWS, Cycles, Moment, Speed, clocked, compacting, killed, new_seam
+from vouched import vouching
 
 from batch_layer.dead_letters import DeadLetters
 from batch_layer.resending import plan_resending
-from serving.answer import answer
+from serving.answer import Answer, answer
 from serving.query import Query
+from serving.receipts.remaking import MadeAgain
 from serving.seam import Pair
 from twofold.clock import from_epoch_us
-from twofold.errors import SpeedAway, Superseded
+from twofold.errors import RecordsGone, SpeedAway, Superseded
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
 from twofold.publication import Publications
+from twofold.records import Lost
 
 Of = tuple[str, str]
 """A source and a symbol."""
@@ -38,6 +43,9 @@ INTERVALS_S = (60, 60, 300)
 """What answers are asked for, in turn."""
 
 MOST_LANES = 5
+REMADE = 3
+"""Answers of a sequence that are made again at most, about."""
+
 ALL = 2**62
 
 
@@ -78,6 +86,7 @@ class Twin:
         self._pace = ALL
         self._serving_lags = False
         self._asked = 0
+        self._kept: list[tuple[MadeAgain, int, Positions, Sequence[Lost]]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -224,6 +233,23 @@ class Twin:
             return
         self._answered = self._check(pair, self._answered)
 
+    def make_answers_again(self) -> None:
+        """Of the answers that were given some are made again from their receipts, with nothing else kept of them."""
+        remaker = vouching(Lake(self._lake.root), self._market.log.open_reader, views=VIEWS, sources=SOURCES).remaker
+        shutil.rmtree(Path(self._lake.root, "views"), ignore_errors=True)
+        for given, sequence, positions, lost in self._kept[:: len(self._kept) // REMADE + 1]:
+            token = orjson.loads(given.receipt)["token"]
+            if self._expected.lost_since(sequence, positions, lost):
+                with pytest.raises(RecordsGone):
+                    remaker.make_again(token)
+            else:
+                assert remaker.make_again(token) == given
+
+    def _keep(self, given: Answer, lost: Sequence[Lost]) -> None:
+        publication = given.pair.batch.publication
+        vouched = vouching(self._lake).vouch(given)
+        self._kept.append((vouched, publication.sequence, given.pair.positions, lost))
+
     def _has_caught_up(self) -> bool:
         """Whether the answer is of the newest publication and of all that is in the log."""
         pair = self._answered
@@ -277,6 +303,7 @@ class Twin:
         for view in VIEWS.values():
             interval_s = INTERVALS_S[self._asked % len(INTERVALS_S)]
             given = answer(Query(view, interval_s * 1_000_000), pair)
+            self._keep(given, lost)
             receipt = given.receipt()
             positions: Positions = receipt["positions"]
             assert receipt["sequence"] == publication.sequence
