@@ -7,6 +7,7 @@ from eventually import eventually
 from served import Served, assert_is_problem, served
 from small_market import DAY, LANES, SmallMarket
 
+from serving.receipts.token import read_unverified
 from twofold.decoding import DECODER_HASH
 from twofold.source import SHIPPED_SOURCES, sources_hash
 from twofold.views import VIEWS
@@ -32,6 +33,8 @@ def test_an_answer_has_rows_receipt_and_freshness(api: Served) -> None:
     age_ms = answer["freshness"].pop("age_ms")
     assert isinstance(age_ms, int)
     assert 0 <= age_ms < 60_000
+    held = read_unverified(answer["receipt"].pop("token"))
+    assert (held.made.positions, held.asked.query) == (answer["receipt"]["positions"], answer["receipt"]["query"])
     assert answer == {
         "view": "bars",
         "rows": [
@@ -137,7 +140,16 @@ def test_health_and_readiness(api: Served) -> None:
 
 def test_the_api_describes_itself(api: Served) -> None:
     paths = api.get("/openapi.json").json()["paths"]
-    assert paths.keys() == {"/v1/views", "/v1/views/{view}", "/v1/gaps", "/v1/lanes", "/healthz", "/readyz"}
+    assert paths.keys() == {
+        "/v1/views",
+        "/v1/views/{view}",
+        "/v1/receipts/{token}",
+        "/v1/verification",
+        "/v1/gaps",
+        "/v1/lanes",
+        "/healthz",
+        "/readyz",
+    }
     parameters = {parameter["name"] for parameter in paths["/v1/views/{view}"]["get"]["parameters"]}
     assert parameters == {"view", "venue", "symbol", "interval", "start", "end", "last", "base"}
     assert api.get("/docs").is_success
