@@ -15,11 +15,11 @@ from serving.receipts.taken_in import TakenIn, files_within, is_below
 from serving.sorted_partials import SortedPartials
 from twofold.decoding import TRADE_SCHEMA
 from twofold.fold import empty_partials, fold, merge
-from twofold.gap_log import GAP_LOG_SCHEMA, gap_lives, gaps_at
+from twofold.gap_log import gaps_at
 from twofold.gaps import OpenHoles
 from twofold.ledger import MARKET
 from twofold.publication import Publication
-from twofold.tables import GAP_LOG, LEDGER, TRADES
+from twofold.tables import TRADES
 
 FOLDED_AT_ONCE = 2_000_000
 """Trades of so many rows, about, are folded together; more are folded in parts."""
@@ -87,7 +87,7 @@ class BelowCut:
     def _newest_partials(self) -> pl.DataFrame:
         """The partials of the newest windows of each market: looked for ever further back, till all are there."""
         query, asked = self._query, self._asked_span()
-        length_us, markets = query.interval_us, self._markets()
+        length_us, markets = query.interval_us, self._taken_in.markets.filter(self._is_asked())
         first_us, newest_us = self._event_bounds()
         end_us = newest_us + 1 if asked.end_us is None else min(asked.end_us, newest_us + 1)
         begin_us = first_us if asked.first_us is None else max(asked.first_us, first_us)
@@ -104,13 +104,6 @@ class BelowCut:
         counted = partials.group_by(MARKET).agg(windows=window.n_unique())
         found = markets.join(counted, on=MARKET, how="left")["windows"].fill_null(0)
         return bool((found >= (self._query.last or 0)).all())
-
-    def _markets(self) -> pl.DataFrame:
-        """The markets that the answer may be about."""
-        version = self._taken_in.newest.tables.get(LEDGER.name)
-        if version is None:
-            return LEDGER.schema.to_frame().select(MARKET)
-        return self._taken_in.lake.scan(LEDGER.name, version).filter(self._is_asked()).select(MARKET).unique().collect()
 
     def _event_bounds(self) -> tuple[int, int]:
         """The least and the greatest event time of all trades, by Delta's log, or else by the trades; microseconds."""
@@ -194,10 +187,7 @@ class BelowCut:
     @cached_property
     def _lives(self) -> pl.DataFrame:
         """The open gaps that there ever were in the markets that the question is about."""
-        version = self._taken_in.newest.tables.get(GAP_LOG.name)
-        if version is None:
-            return gap_lives(GAP_LOG_SCHEMA.to_frame())
-        return gap_lives(self._taken_in.lake.scan(GAP_LOG.name, version).filter(self._is_asked()).collect())
+        return self._taken_in.gap_lives.filter(self._is_asked())
 
 
 _HOLD = (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from threading import Lock
 from typing import NamedTuple
 
 import orjson
@@ -21,6 +23,9 @@ from twofold.lake import Lake
 from twofold.publication import Publication, Publications
 from twofold.view import View
 
+_PUBLICATIONS = 256
+"""Publications that are remembered."""
+
 
 class MadeAgain(NamedTuple):
     """The parts of an answer that its receipt vouches for, as JSON."""
@@ -30,7 +35,7 @@ class MadeAgain(NamedTuple):
 
 
 class Remaker:
-    """Makes answers again. Many may ask at once; beside the history of the lake it keeps nothing.
+    """Makes answers again. Many may ask at once; beside what the lake says of its publications it keeps nothing.
 
     Args:
         lake: where the publications and their tables are.
@@ -45,6 +50,10 @@ class Remaker:
         self._views = views
         self.signer = signer
         self._histories = HistoryReader(lake)
+        self._publications = Publications(lake)
+        self._taken_in: TakenIn | None = None
+        self._at = lru_cache(maxsize=_PUBLICATIONS)(self._read_at)
+        self._lock = Lock()
 
     def make_again(self, token: str) -> MadeAgain:
         """Rows and receipt of the answer that a token is of, the same bytes as then.
@@ -83,21 +92,33 @@ class Remaker:
             ) from None
 
     def _pair(self, query: Query, held: Contents) -> Pair:
-        publications = Publications(self._lake)
-        newest = publications.newest()
-        publication = self._publication(publications, held.made)
-        history, taken_in = self._histories.up_to(newest), TakenIn(self._lake, newest)
+        taken_in = self._newest()
+        publication = self._publication(held.made)
+        history = self._histories.up_to(taken_in.newest)
         batch = BelowCut(query, publication, history, taken_in).made_again()
         if held.made.sources_hash is None:
             return Pair(batch, mode="unused")
         reached = history.first_past(held.made.positions)
-        first_past = newest if reached is None else publications.at(max(reached, publication.sequence))
+        first_past = taken_in.newest if reached is None else self._at(max(reached, publication.sequence))
         above = AboveCut(query, held.made, publication, first_past, history.lost, taken_in, self._declared)
         return Pair(batch, above.made_again())
 
-    def _publication(self, publications: Publications, made: Made) -> Publication:
+    def _newest(self) -> TakenIn:
+        """The lake as of its newest publication, made anew whenever there is another."""
+        with self._lock:
+            newest = self._publications.newest()
+            if self._taken_in is None or self._taken_in.newest != newest:
+                self._taken_in = TakenIn(self._lake, newest)
+                self._at.cache_clear()
+            return self._taken_in
+
+    def _read_at(self, sequence: int) -> Publication:
+        with self._lock:
+            return self._publications.at(sequence)
+
+    def _publication(self, made: Made) -> Publication:
         try:
-            found = publications.at(made.sequence)
+            found = self._at(made.sequence)
         except UnknownName as unknown:
             raise PublicationUnknown(
                 f"The receipt names publication {made.sequence}, which the lake at {self._lake.root} does not have; "

@@ -6,28 +6,53 @@ it lies below that one's cut. No older version is needed, which may be vacuumed 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import polars as pl
 
 from twofold.errors import LakeUnreachable
+from twofold.gap_log import gap_lives
 from twofold.lake import Lake, TableSpec
 from twofold.lane import Positions
+from twofold.ledger import MARKET
 from twofold.publication import Publication
+from twofold.tables import GAP_LOG, LEDGER
+
+_VERSIONS = 256
+"""Versions of tables whose files are remembered."""
 
 
-@dataclass(frozen=True)
 class TakenIn:
-    """The rows of tables that only grow, as of the newest publication."""
+    """The rows of tables that only grow, as of the newest publication. Many may ask at once.
 
-    lake: Lake
-    newest: Publication
+    What Delta's log says of a version is asked once, and so are the markets and the gaps that there ever were.
+    """
+
+    def __init__(self, lake: Lake, newest: Publication) -> None:
+        self.lake = lake
+        self.newest = newest
+        self._files = lru_cache(maxsize=_VERSIONS)(lake.files)
+        self._bounds = lru_cache(maxsize=_VERSIONS)(lake.file_bounds)
 
     def bounds(self, table: TableSpec) -> pl.DataFrame | None:
         """What Delta's log says of the table's data files; None where there are none."""
         version = self.newest.tables.get(table.name)
-        bounds = None if version is None else self.lake.file_bounds(table.name, version)
+        bounds = None if version is None else self._bounds(table.name, version)
         return None if bounds is None or bounds.is_empty() else bounds
+
+    @cached_property
+    def markets(self) -> pl.DataFrame:
+        """Venue and symbol of every market."""
+        return self._rows(LEDGER).select(MARKET).unique().collect()
+
+    @cached_property
+    def gap_lives(self) -> pl.DataFrame:
+        """The open gaps that there ever were, as `twofold.gap_log.gap_lives` gives them."""
+        return gap_lives(self._rows(GAP_LOG).collect())
+
+    def _rows(self, table: TableSpec) -> pl.LazyFrame:
+        version = self.newest.tables.get(table.name)
+        return table.schema.to_frame().lazy() if version is None else self.lake.scan(table.name, version)
 
     def between(
         self,
@@ -48,10 +73,10 @@ class TakenIn:
         """The files that hold those rows: what one version has more than the other, while both can be told."""
         if table.name not in self.newest.tables:
             return []
-        there = set(self.lake.files(table.name, self.newest.tables[table.name]))
+        there = set(self._files(table.name, self.newest.tables[table.name]))
         try:
             before, then = (
-                set(self.lake.files(table.name, each.tables[table.name])) if table.name in each.tables else set()
+                set(self._files(table.name, each.tables[table.name])) if table.name in each.tables else set()
                 for each in (after, up_to)
             )
         except LakeUnreachable:  # the log of old versions is gone

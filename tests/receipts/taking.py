@@ -6,7 +6,7 @@ import hashlib
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx
@@ -36,11 +36,16 @@ class Taker:
         self._random = random.Random(seed)
         self._questions = questions(symbols, events_ms, seed)
 
-    def take(self, count: int, seconds: float, goes_on: Callable[[], bool]) -> None:
-        """Take so many answers at random instants of so many seconds; at once what is left when the time is up."""
-        pace_s = seconds / max(count, 1)
+    @property
+    def publications(self) -> int:
+        """Of how many publications the answers are."""
+        return len({each.sequence for each in self.taken})
+
+    def take(self, until: int, seconds: float) -> None:
+        """Take answers at random instants of so many seconds, until there are so many; late ones follow at once."""
+        pace_s = seconds / max(until - len(self.taken), 1)
         due_s = time.monotonic()
-        while len(self.taken) < count and goes_on():
+        while len(self.taken) < until:
             due_s += self._random.expovariate(1 / pace_s)
             time.sleep(max(0.0, due_s - time.monotonic()))
             self._ask(next(self._questions))
