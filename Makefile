@@ -13,7 +13,7 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do 
 # A capture of exchange trades; without one the simulator makes them.
 CAPTURE ?= $(firstword $(wildcard ../shared/data/*.gz))
 
-.PHONY: help setup demo smoke verify-receipts test twin lint bench-ingest bench-freshness docs lock clean
+.PHONY: help setup demo smoke verify-receipts test twin conformance fuzz-api lint bench-ingest bench-freshness bench-memory bench-serving docs lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -30,11 +30,18 @@ verify-receipts: $(READY) ## take ANSWERS=n answers of a running system and make
 	$(BIN)/python tests/receipts $(if $(ANSWERS),--answers $(ANSWERS))
 
 test: $(READY) ## prove the laws: every test, with real Kafka, Delta, Prefect and Spark
-	$(BIN)/pytest -q -n 2 --dist loadfile
+	POLARS_MAX_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
 
 twin: $(READY) ## put the whole seam, in memory, through SEQUENCES=n sequences of chance (FIRST_SEED=k, FAULT=name)
 	TWIN_SEQUENCES="$(SEQUENCES)" TWIN_FIRST_SEED="$(FIRST_SEED)" TWIN_FAULT="$(FAULT)" \
-	  $(BIN)/pytest -q tests/twin -k whatever_happens
+	  POLARS_MAX_THREADS=1 $(BIN)/pytest -q -n 2 tests/twin -k whatever_happens
+
+conformance: $(READY) ## break real processes, and check every answer (SEEDS=n STEPS=m FIRST_SEED=k)
+	$(BIN)/python tests/conformance $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(STEPS),--steps "$(STEPS)") \
+	  $(if $(FIRST_SEED),--first-seed "$(FIRST_SEED)")
+
+fuzz-api: $(READY) ## ask the serving API CASES=n questions made from its OpenAPI document, and see that it answers as it says
+	FUZZ_CASES="$(or $(CASES),5000)" $(BIN)/pytest -q --timeout 3600 tests/serving/test_whole_api.py
 
 lint: $(READY) ## check style, format, types and the borders between the layers
 	$(BIN)/ruff check .
@@ -47,6 +54,12 @@ bench-ingest: $(READY) ## CPU and rate of the speed worker beside quixstreams, o
 
 bench-freshness: $(READY) ## time from a produced trade to an HTTP answer that holds it
 	$(BIN)/python bench/freshness
+
+bench-memory: $(READY) ## memory of the speed worker at its bound, with 10 M groups offered and nobody asking
+	$(BIN)/python bench/memory
+
+bench-serving: $(READY) ## processor time of an answer in each format, beside a plain FastAPI route and raw bytes
+	$(BIN)/python bench/serving
 
 docs: $(READY) ## write docs/settings.md from the settings
 	$(BIN)/python docs/settings_page.py

@@ -13,6 +13,7 @@ import polars as pl
 
 from batch_layer.gaps import GapRules, contiguous_venues, find_gaps, missing_by_lane, unusable_ids
 from batch_layer.intake import Intake, take_in
+from batch_layer.kept import kept_of
 from batch_layer.ledger import add_intervals, with_times
 from batch_layer.partials import add_partials, with_revisions
 from twofold.account import Account, add_accounts, count_by_lane
@@ -25,6 +26,7 @@ from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.ledger import INTERVAL_SCHEMA, Ledger, Sorted, coalesce
 from twofold.publication import Publication, Publications, found_lake, publish
 from twofold.records import OpenReader, records_frame
+from twofold.resuming import resume
 from twofold.source import HOLE_AGE_S, Source
 from twofold.tables import DEAD_LETTERS, GAP_LOG, GAPS, LEDGER, RAW, TRADES, view_table
 from twofold.view import View
@@ -87,21 +89,25 @@ class BatchCycle:
         self._gap_rules = GapRules(contiguous_venues(sources), round(hole_age_s * 1_000_000))
         self._clock = clock
         found_lake(lake)
-        self.parent = Publications(lake).newest()
+        publications = Publications(lake)
+        self.parent = publications.newest()
+        self._sequence = publications.next_sequence
 
     def ingest(self, max_records: int) -> Intake:
         """Take in records from the cut on and keep them whole in `raw`.
 
         Raises:
-            EventLogError: the event log cannot be read.
+            EventLogError: the event log cannot be read, or is another than the cut is of.
             Superseded: another cycle is at work.
         """
-        reader = self._open_reader(self.parent.cut)
+        reader = resume(self._open_reader, self.parent.cut, self.parent.log)
         try:
             intake = take_in(reader, max_records)
         finally:
             reader.close()
-        writer = self._writer(RAW)
+        writer = TableWriter(self._lake, RAW)
+        intake = intake.with_kept(kept_of(self._lake, self.parent.tables.get(RAW.name), writer.version, intake.gone))
+        writer.bring_back(self.parent.tables.get(RAW.name))
         if intake.records:
             writer.append(records_frame(intake.batches))
         self._raw_version = writer.version
@@ -147,7 +153,7 @@ class BatchCycle:
             Superseded: another cycle published first; nothing of this one is public.
         """
         publication = Publication(
-            sequence=self.parent.sequence + 1,
+            sequence=self._sequence,
             published_at=self._clock(),
             cut=intake.cut,
             tables=folded.tables,
@@ -156,7 +162,9 @@ class BatchCycle:
             witnesses=folded.witnesses,
             arrivals=folded.arrivals,
             accounts=add_accounts(self.parent.accounts, folded.accounts),
-            lost=intake.lost_ranges,
+            lost=tuple(intake.gone),
+            log=intake.log,
+            given_up=self.parent.given_up,
         )
         publish(self._lake, publication)
         return publication
@@ -181,7 +189,7 @@ class BatchCycle:
         )
         if not gaps.equals(before):
             gap_writer.replace(gaps)
-        changes = gap_changes(before, gaps, self.parent.sequence + 1)
+        changes = gap_changes(before, gaps, self._sequence)
         tables = {
             LEDGER.name: ledger_writer.version,
             GAPS.name: gap_writer.version,

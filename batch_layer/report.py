@@ -13,13 +13,15 @@ from twofold.publication import Publication
 def by_lane(parent: Publication, intake: Intake, folded: Folded) -> list[dict[str, Any]]:
     """One row per lane: records read, folded, repeated, rejected, lost, ids missing by now, and the old and new cut.
 
+    Beside the number of lost offsets stands which ones they are, and whether the lane stalled.
+
     An id is missing in the lane of the trade after it, while its gap is open.
     """
     lanes = sorted({*intake.cut, *folded.accounts, *folded.missing})
-    return [_row(lane, parent.cut.get(lane, 0), intake.cut.get(lane, 0), folded) for lane in lanes]
+    return [_row(lane, parent.cut.get(lane, 0), intake, folded) for lane in lanes]
 
 
-def _row(lane: str, old_cut: int, new_cut: int, folded: Folded) -> dict[str, Any]:
+def _row(lane: str, old_cut: int, intake: Intake, folded: Folded) -> dict[str, Any]:
     account = folded.accounts.get(lane, Account())
     return {
         "lane": lane,
@@ -28,7 +30,9 @@ def _row(lane: str, old_cut: int, new_cut: int, folded: Folded) -> dict[str, Any
         "duplicates": account.duplicates,
         "dead letters": account.dead_letters,
         "lost": account.lost,
+        "lost offsets": ", ".join(str(gone) for gone in intake.gone if gone.lane == lane),
         "missing": folded.missing.get(lane, 0),
         "old cut": old_cut,
-        "new cut": new_cut,
+        "new cut": intake.cut.get(lane, 0),
+        "stalled": lane in intake.stalled,
     }

@@ -77,7 +77,9 @@ def plan_resending(
         EventLogError: the event log cannot be read.
     """
     publication.check_decoder(DECODER_HASH)
-    retries = pl.concat([retries_below(lake, publication), retries_above(open_reader, publication.cut)])
+    retries = pl.concat(
+        [retries_below(lake, publication), retries_above(open_reader, publication.cut, publication.log)]
+    )
     settled = retries.filter(pl.col("fate") != "refused")
     by_age = with_first_places(letters.collect().sort("logged_at", *COORDINATES))
     every = by_age.unique("first_at", keep="first", maintain_order=True)

@@ -13,8 +13,10 @@ from batch_layer.intake import take_in
 from twofold.decoding.utf8 import to_text
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
+from twofold.log_identity import LogIdentity
 from twofold.publication import Publication
 from twofold.records import OpenReader, records_frame
+from twofold.resuming import resume
 from twofold.source import FIRST_AT_HEADER
 from twofold.tables import DEAD_LETTERS, RAW, TRADES
 
@@ -25,7 +27,7 @@ RETRY_SCHEMA = pl.Schema({"lane": pl.String(), "offset": pl.Int64(), "first_at":
 `unpublished` where no publication has taken the record in yet.
 """
 
-_FIRST_AT = r"^(\S+/\d+:\d+)$"
+_FIRST_AT = r"^(\S+/\d+(?:~\d+)?:\d+)$"
 _CHUNK_RECORDS = 100_000
 
 
@@ -41,14 +43,14 @@ def retries_below(lake: Lake, publication: Publication) -> pl.DataFrame:
     return found.with_columns(fate=fate)
 
 
-def retries_above(open_reader: OpenReader, cut: Positions) -> pl.DataFrame:
-    """The retries from a cut to the log's end of now (`RETRY_SCHEMA`), all of them `unpublished`.
+def retries_above(open_reader: OpenReader, cut: Positions, log: LogIdentity) -> pl.DataFrame:
+    """The retries from a cut of a log to its end of now (`RETRY_SCHEMA`), all of them `unpublished`.
 
     Raises:
         EventLogError: the event log cannot be read.
     """
     found = [RETRY_SCHEMA.to_frame()]
-    reader = open_reader(cut)
+    reader = resume(open_reader, cut, log)
     try:
         ends = reader.end_offsets()
         while not at_least(reader.positions, ends):

@@ -111,4 +111,7 @@ def _run(cycle: BatchCycle, max_records: int) -> State[object]:
     create_table_artifact(table, key=ARTIFACT, description=f"Publication {publication.sequence}, records by lane.")
     summary = f"Publication {publication.sequence}: {intake.records} records taken in."
     get_run_logger().info(summary)
+    if intake.stalled:
+        lanes = ", ".join(intake.stalled)
+        get_run_logger().warning("No records came of %s, though the log has more: look at the broker.", lanes)
     return Completed(message=summary)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
-from time import monotonic
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import orjson
 import polars as pl
 
+from serving.finality import finality
 from serving.markets import check_known
-from serving.query import Query, rfc3339
+from serving.names import names
+from serving.query import MAX_LIMIT, Query
 from serving.seam import Pair
 from serving.speed_side import SpeedSide
+from serving.state import State
+from serving.writing import rows_json
 from twofold.decoding import DECODER_HASH
+from twofold.errors import TooMuch
 from twofold.fold import UNOPTIMIZED, checked, coarsen, finished, merging
 from twofold.watermark import watermarks_us
 
-PROVISIONAL, CLOSED, REVISED = "provisional", "closed", "revised"
+MOST_PARTIALS = 6_000_000
+"""Partials of which one answer is made at most: ten years of one market's minutes, about a gigabyte."""
+
+MOST_ROWS = 1_000_000
+"""Rows of one answer at most, all its pages taken together."""
 
 SHOWN_HASH = 16
 """Letters of a decoder's hash that a receipt has; a view's hash has as many."""
@@ -27,144 +36,179 @@ _LOST = ("lane", "first_offset", "next_offset")
 
 @dataclass(frozen=True)
 class Answer:
-    """Rows by (venue, symbol, window start), with their finality."""
+    """Rows by keys and window start, with their finality."""
 
     query: Query
-    pair: Pair
+    state: State
     rows: pl.DataFrame
 
     def receipt(self) -> dict[str, Any]:
         """What the answer was made of."""
-        publication, speed = self.pair.batch.publication, self.pair.speed
+        publication = self.state.publication
         return {
             "view_hash": self.query.view.hash,
             "decoder_hash": (publication.decoder_hash or DECODER_HASH)[:SHOWN_HASH],
-            "sources_hash": speed.header.sources_hash if speed else None,
+            "sources_hash": self.state.sources_hash,
             "sequence": publication.sequence,
             "cut": dict(sorted(publication.cut.items())),
-            "positions": dict(sorted(self.pair.positions.items())),
-            "lost": [dict(zip(_LOST, gap, strict=True)) for gap in speed.header.lost] if speed else [],
+            "positions": dict(sorted(self.state.positions.items())),
+            "lost": [dict(zip(_LOST, gap, strict=True)) for gap in self.state.lost],
             "query": self.query.canonical(),
         }
 
     def json_rows(self) -> list[dict[str, Any]]:
         """Rows as JSON data: decimals as text, times as RFC 3339 in UTC."""
-        return [{name: _json(value) for name, value in row.items()} for row in self.rows.iter_rows(named=True)]
+        rows: list[dict[str, Any]] = orjson.loads(rows_json(self.rows))
+        return rows
 
+    def page(self, skip: int, limit: int | None) -> Answer:
+        """A part of this answer, which is the answer to the question for that part.
 
-def freshness(pair: Pair) -> dict[str, Any]:
-    """How fresh an answer made of a pair is. Without a speed state, lag and age are not known and are null."""
-    speed = pair.speed
-    return {
-        "newest_event": _newest_event(pair),
-        "lag_records": speed.lag_records if speed else None,
-        "age_ms": round((monotonic() - speed.heard_at_s) * 1000) if speed else None,
-        "speed": pair.mode,
-    }
+        Raises:
+            TooMuch: all rows are asked for, and there are more than go on one page.
+        """
+        rows = self.rows.slice(skip, limit)
+        if rows.height > MAX_LIMIT:
+            raise TooMuch(
+                f"This answer has {rows.height} rows; one response has at most {MAX_LIMIT}. Add limit={MAX_LIMIT} or "
+                "less and go on with what `next` says, or ask for fewer by last, start, end or a longer interval."
+            )
+        return Answer(replace(self.query, skip=skip, limit=limit), self.state, rows)
 
 
 def material(query: Query, pair: Pair) -> int:
     """How many partials there are to look at for an answer, at most."""
-    published = pair.batch.partials[query.view.name].count(query.venue, query.symbol, _newest(query))
+    about = (query.venue, query.symbol, query.start_us, query.end_us, _newest(query))
+    published = pair.batch.partials[query.view.name].count(*about)
     return published + (pair.speed.count(query.view.name) if pair.speed else 0)
 
 
 def answer(query: Query, pair: Pair) -> Answer:
-    """Merge, finish and label, for a question about what is known.
+    """Merge, finish and label: rows and receipt are a function of these two alone.
 
     Raises:
-        UnknownName: no trades of that symbol or venue are known; the message names some that are.
+        UnknownName: no trades of a symbol or venue are known; the message names some that are.
+        TooMuch: it would be larger than an answer may be.
         ArithmeticOverflow: a sum left the range of its type.
     """
-    found = merged_answer(query, pair)
-    if found.rows.is_empty():
-        _check_known(query, pair)
-    return found
+    found = answer_of_known(query.whole, pair)
+    _check_known(query, pair, found.rows)
+    return found if query == query.whole else found.page(query.skip, query.limit)
 
 
-def merged_answer(query: Query, pair: Pair) -> Answer:
-    """Merge, finish and label.
+def answer_of_known(query: Query, pair: Pair) -> Answer:
+    """The same for a question of which it is known that it can be answered; the pair may hold no more than it takes.
 
     Raises:
+        TooMuch: it would be larger than an answer may be.
         ArithmeticOverflow: a sum left the range of its type.
     """
+    whole = _whole(query.whole, pair)
+    return whole if query == query.whole else whole.page(query.skip, query.limit)
+
+
+def _whole(query: Query, pair: Pair) -> Answer:
     view = query.view
-    both = [_published(query, pair).lazy().with_columns(live=pl.lit(value=False))]
-    if pair.speed:
-        both.append(_provisional(query, pair.speed).with_columns(live=pl.lit(value=True)))
-    query_of_both = merging(view, coarsen(pl.concat(both), query.interval_us), pl.col("live").any())
-    # Sorted afterwards: as a part of the query, a sort of few rows takes longer than the rest of it.
-    merged = checked(view, query_of_both.collect(engine="in-memory", optimizations=UNOPTIMIZED)).sort(view.group)
-    if query.last is not None and merged.height > query.last:
-        merged = merged.group_by(view.keys, maintain_order=True).tail(query.last)
-    rows = _labelled(query, pair, finished(view, merged))
-    columns = [*view.keys, "window_start", "window_end", *view.columns, "finality", "revisions"]
-    return Answer(query, pair, rows[columns])
+    merged = _merged(query, pair)
+    if query.finality is None:
+        merged = _labelled(query, pair, _newest_rows(query, merged))
+    else:
+        chosen = pl.col("finality").is_in(query.finality)
+        merged = _newest_rows(query, _labelled(query, pair, merged).filter(chosen))
+    if merged.height > MOST_ROWS:
+        raise TooMuch(
+            f"This answer has {merged.height} rows; one answer has at most {MOST_ROWS}, all pages taken together. "
+            "Ask for fewer by last, start, end, symbol or a longer interval."
+        )
+    rows = finished(view, merged)
+    order = [*view.group, "window_end", *view.columns, "finality", "revisions"]
+    if query.columns is not None:
+        order = [name for name in order if name in {*view.group, *query.columns, "finality"}]
+    return Answer(query, State.of(pair), rows[order])
+
+
+def _merged(query: Query, pair: Pair) -> pl.DataFrame:
+    """The partials of both sides that the question is about as one per group, by group, with `live`."""
+    if (partials := material(query, pair)) > MOST_PARTIALS:
+        raise TooMuch(
+            f"This answer would be made of up to {partials} windows of the view's grain; one answer is made of at most "
+            f"{MOST_PARTIALS}. Ask for fewer by start, end or symbol, in several questions."
+        )
+    view = query.view
+    published = _marked(_published(query, pair), is_live=False)
+    provisional = _marked(_provisional(query, pair.speed), is_live=True) if pair.speed else published.clear()
+    if query.interval_us != view.window_us:
+        return _one_per_group(query, pl.concat([published, provisional])).sort(view.group)
+    # The published side has one partial per group already, so only windows that are live too are merged.
+    starts_us, live_us = (side["window_start"].to_physical().to_numpy() for side in (published, provisional))
+    is_live = np.isin(starts_us, live_us)
+    if not is_live.any():
+        rows = [published, _one_per_group(query, provisional)]
+    else:
+        live = pl.Series(is_live)
+        rows = [published.filter(~live), _one_per_group(query, pl.concat([published.filter(live), provisional]))]
+    return pl.concat([side[published.columns] for side in rows]).sort(view.group)
+
+
+def _one_per_group(query: Query, partials: pl.DataFrame) -> pl.DataFrame:
+    """Merge partials of either side."""
+    merged = merging(query.view, coarsen(partials.lazy(), query.interval_us), pl.col("live").any())
+    return checked(query.view, merged.collect(engine="in-memory", optimizations=UNOPTIMIZED))
+
+
+def _marked(partials: pl.DataFrame, *, is_live: bool) -> pl.DataFrame:
+    """Partials with the side that they are of, in `live`."""
+    mark = pl.Series("live", [is_live], dtype=pl.Boolean)
+    return partials.hstack([mark.new_from_index(0, partials.height)])
+
+
+def _newest_rows(query: Query, merged: pl.DataFrame) -> pl.DataFrame:
+    if query.last is None or merged.height <= query.last:
+        return merged
+    return merged.group_by(query.view.keys, maintain_order=True).tail(query.last)
 
 
 def _published(query: Query, pair: Pair) -> pl.DataFrame:
     """The batch side's partials that the question is about."""
-    start_us, end_us = query.aligned_us(query.start_us), query.aligned_us(query.end_us)
-    return pair.batch.partials[query.view.name].about(query.venue, query.symbol, start_us, end_us, _newest(query))
+    about = (query.venue, query.symbol, query.start_us, query.end_us, _newest(query))
+    return pair.batch.partials[query.view.name].about(*about)
 
 
 def _newest(query: Query) -> int | None:
     """How many of a market's newest rows hold all windows asked for, if that is known."""
-    if query.last is None or set(query.view.keys) != {"venue", "symbol"}:  # with more keys a window has many rows
+    # With more keys a window has many rows; with a filter the rows that pass it may be older ones.
+    if query.last is None or query.finality is not None or set(query.view.keys) != {"venue", "symbol"}:
         return None
     return query.last * (query.interval_us // query.view.window_us)
 
 
-def _provisional(query: Query, speed: SpeedSide) -> pl.LazyFrame:
+def _provisional(query: Query, speed: SpeedSide) -> pl.DataFrame:
     """The speed side's partials that the question is about."""
-    start_us, end_us = query.aligned_us(query.start_us), query.aligned_us(query.end_us)
+    partials = speed.partials(query.view.name)
     window_us = pl.col("window_start").to_physical()
     conditions = [
-        *([pl.col("venue") == query.venue] if query.venue is not None else []),
-        *([pl.col("symbol") == query.symbol] if query.symbol is not None else []),
-        *([window_us >= start_us] if start_us is not None else []),
-        *([window_us < end_us] if end_us is not None else []),
+        *([names(query.venue).rows(partials, "venue")] if query.venue is not None else []),
+        *([names(query.symbol).rows(partials, "symbol")] if query.symbol is not None else []),
+        *([window_us >= query.start_us] if query.start_us is not None else []),
+        *([window_us < query.end_us] if query.end_us is not None else []),
     ]
-    return speed.partials(query.view.name).lazy().filter(*conditions)
+    return partials.filter(*conditions) if conditions else partials
 
 
 def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
-    """Add the columns `window_end` and `finality`. Answers are short, so plain Python is quicker than a query."""
+    """Add the columns `window_end` and `finality`."""
+    starts = merged["window_start"]
+    ends = (starts.to_physical() + query.interval_us).cast(starts.dtype).alias("window_end")
     marks_us = watermarks_us(pair.batch.publication.witnesses)
-    late_us = query.view.lateness_us
-    holes = pair.batch.holes
-    ends_us = [start_us + query.interval_us for start_us in merged["window_start"].to_physical()]
-
-    def is_open(venue: str, symbol: str, end_us: int) -> bool:
-        past = end_us + late_us <= marks_us.get(venue, 0)
-        return not past or holes.may_fall_into((venue, symbol), end_us - query.interval_us, end_us)
-
-    finality = [
-        PROVISIONAL if is_live or is_open(venue, symbol, end_us) else (REVISED if revisions else CLOSED)
-        for venue, symbol, end_us, revisions, is_live in zip(
-            *(merged["venue"], merged["symbol"], ends_us, merged["revisions"], merged["live"]), strict=True
-        )
-    ]
-    end_type = merged.schema["window_start"]
-    ends = pl.Series("window_end", ends_us, dtype=pl.Int64).cast(end_type)
-    return merged.hstack([ends, pl.Series("finality", finality, dtype=pl.String)])
+    return merged.hstack([ends, finality(query.view, merged, query.interval_us, marks_us, pair.batch.holes)])
 
 
-def _check_known(query: Query, pair: Pair) -> None:
+def _check_known(query: Query, pair: Pair, rows: pl.DataFrame) -> None:
+    """See that each name asked for is known, looking only where the rows do not show that it is."""
+    asked = [(column, names(text)) for column in ("venue", "symbol") if (text := getattr(query, column)) is not None]
+    if all(not its.patterns and its.exact <= set(rows[column].to_list()) for column, its in asked):
+        return
     markets = set(pair.batch.partials[query.view.name].markets)
     if pair.speed:
         markets |= set(pair.speed.partials(query.view.name).select("venue", "symbol").unique().rows())
     check_known(markets, query.venue, query.symbol)
-
-
-def _newest_event(pair: Pair) -> str | None:
-    times = [times[0] for times in pair.batch.publication.witnesses.values() if times]
-    if pair.speed and pair.speed.header.newest_event_us is not None:
-        times.append(pair.speed.header.newest_event_us)
-    return rfc3339(max(times)) if times else None
-
-
-def _json(value: object) -> object:
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return value.isoformat().replace("+00:00", "Z") if hasattr(value, "isoformat") else value

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import polars as pl
-
 from serving.batch_side import BatchSide
 from serving.markets import check_known
+from serving.names import canonical_names, names
 from twofold.ledger import MARKET
 
 
@@ -16,15 +15,20 @@ def gap_rows(batch: BatchSide, venue: str | None = None, symbol: str | None = No
     """Gaps as JSON data, by market and first id: times as RFC 3339 in UTC, null where no trade tells them.
 
     Raises:
-        UnknownName: that venue or symbol is not known to the publication; the message names some that are.
+        UnknownName: a venue or symbol is not known to the publication; the message names some that are.
+        QueryError: too many are named.
     """
-    if venue is not None or symbol is not None:
+    asked = {
+        parameter: text if text is None else canonical_names(parameter, text)
+        for parameter, text in (("venue", venue), ("symbol", symbol))
+    }
+    if asked["venue"] is not None or asked["symbol"] is not None:
         folded = {market for partials in batch.partials.values() for market in partials.markets}
-        check_known(folded | set(batch.gaps.select(MARKET).unique().rows()), venue, symbol)
+        check_known(folded | set(batch.gaps.select(MARKET).unique().rows()), asked["venue"], asked["symbol"])
     rows = batch.gaps
-    for name, wanted in (("venue", venue), ("symbol", symbol)):
+    for column, wanted in asked.items():
         if wanted is not None:
-            rows = rows.filter(pl.col(name) == wanted)
+            rows = rows.filter(names(wanted).rows(rows, column))
     return [
         {
             "venue": row["venue"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -12,60 +13,190 @@ from starlette.exceptions import HTTPException
 
 from twofold.errors import (
     ArithmeticOverflow,
+    CursorGone,
+    GivenUp,
     MeaningDiffers,
+    NotAcceptable,
     PublicationUnknown,
     QueryError,
     ReceiptInvalid,
     RecordsGone,
+    TooMuch,
     TwofoldError,
     UnknownName,
     ViewRetired,
 )
 
 MEDIA_TYPE = "application/problem+json"
+PATH = "/v1/problems"
+_SHOWN = 100
 
-_STATUS: dict[type[TwofoldError], HTTPStatus] = {
-    UnknownName: HTTPStatus.NOT_FOUND,
-    QueryError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    ArithmeticOverflow: HTTPStatus.INTERNAL_SERVER_ERROR,
-    ReceiptInvalid: HTTPStatus.BAD_REQUEST,
-    PublicationUnknown: HTTPStatus.NOT_FOUND,
-    MeaningDiffers: HTTPStatus.CONFLICT,
-    ViewRetired: HTTPStatus.GONE,
-    RecordsGone: HTTPStatus.GONE,
+
+@dataclass(frozen=True)
+class ProblemType:
+    """A kind of problem, which its `type` leads to.
+
+    Attributes:
+        status: The HTTP status that it comes with.
+        title: What it is, in a few words.
+        meaning: When it comes, and what to do.
+    """
+
+    status: HTTPStatus
+    title: str
+    meaning: str
+
+
+PROBLEMS: dict[str, ProblemType] = {
+    "unknown_name": ProblemType(
+        HTTPStatus.NOT_FOUND,
+        "There is nothing of that name",
+        "A view, a venue, a symbol, a column or a problem was asked for that does not exist. The detail names some "
+        "that do. A symbol exists once a trade of it was folded.",
+    ),
+    "unknown_path": ProblemType(
+        HTTPStatus.NOT_FOUND, "There is nothing at that path", "What exists is described at /docs and /openapi.json."
+    ),
+    "method_not_allowed": ProblemType(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "That path does not take that method",
+        "The header Allow says which methods it takes.",
+    ),
+    "not_acceptable": ProblemType(
+        HTTPStatus.NOT_ACCEPTABLE,
+        "An answer cannot be written so",
+        "Neither the header Accept nor format= names a way in which answers can be written. The detail names those.",
+    ),
+    "cursor_gone": ProblemType(
+        HTTPStatus.GONE,
+        "The answer that was walked through is no longer held",
+        "All pages of an answer are made of the same publication and positions. Ask again without cursor.",
+    ),
+    "receipt_invalid": ProblemType(
+        HTTPStatus.BAD_REQUEST,
+        "This is no receipt of this deployment",
+        "The token was cut off or altered, or it was signed by a key that is not known here any more.",
+    ),
+    "publication_unknown": ProblemType(
+        HTTPStatus.NOT_FOUND,
+        "The lake has no such publication",
+        "The receipt is of another lake, or the lake has lost what it names.",
+    ),
+    "meaning_differs": ProblemType(
+        HTTPStatus.CONFLICT,
+        "The receipt is of another decoder, other sources or another publication",
+        "Made again here, the answer might be another. The detail says what differs, and what to run instead.",
+    ),
+    "view_retired": ProblemType(
+        HTTPStatus.GONE,
+        "The view is not declared so any more",
+        "The receipt is of a view that is gone, or that means something else by now.",
+    ),
+    "records_gone": ProblemType(
+        HTTPStatus.GONE,
+        "Records that the answer was made of are gone",
+        "They lay above the cut, and retention took them before the batch side took them in. The detail names them.",
+    ),
+    "given_up": ProblemType(
+        HTTPStatus.GONE,
+        "The publication was given up",
+        "Files that it was made of are gone, and an operator agreed that nothing is made again from it.",
+    ),
+    "content_too_large": ProblemType(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request has a body that is too large", "No path here takes a body."
+    ),
+    "address_too_long": ProblemType(
+        HTTPStatus.REQUEST_URI_TOO_LONG,
+        "The address is too long",
+        "Ask for fewer names at once, or write a pattern such as symbol=*USDT.",
+    ),
+    "headers_too_large": ProblemType(
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The headers of the request are too large",
+        "Leave cookies and other headers out that are not meant for this API.",
+    ),
+    "bad_question": ProblemType(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The question does not make sense",
+        "A parameter has a value that it cannot have, is not known, or contradicts another. The detail says which, and "
+        "what it could be.",
+    ),
+    "too_much": ProblemType(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The answer would be too large",
+        "An answer has a bound on its rows, a page a lower one, and what it is made of another. The detail says which "
+        "was met. Ask for pages by limit, or for fewer windows.",
+    ),
+    "arithmetic_overflow": ProblemType(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "A figure left the range of its type",
+        "A price or size among the trades is wrong by many orders of magnitude. The detail says of which window.",
+    ),
+    "unforeseen": ProblemType(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "Serving failed", "This was not foreseen. The log of serving says where."
+    ),
+    "not_ready": ProblemType(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "There is no answer at this moment",
+        "The system is starting, or the lake or the speed worker cannot be reached. Ask again after what the header "
+        "Retry-After says, in seconds.",
+    ),
 }
 
+_OF_ERROR: dict[type[TwofoldError], str] = {
+    UnknownName: "unknown_name",
+    QueryError: "bad_question",
+    TooMuch: "too_much",
+    NotAcceptable: "not_acceptable",
+    CursorGone: "cursor_gone",
+    ReceiptInvalid: "receipt_invalid",
+    PublicationUnknown: "publication_unknown",
+    MeaningDiffers: "meaning_differs",
+    ViewRetired: "view_retired",
+    RecordsGone: "records_gone",
+    GivenUp: "given_up",
+    ArithmeticOverflow: "arithmetic_overflow",
+}
 
-def problem(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """A problem document."""
-    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
-    later = {"Retry-After": "1"} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return JSONResponse(body, status.value, {**later, **(headers or {})}, MEDIA_TYPE)
+_OF_STATUS = {HTTPStatus.NOT_FOUND: "unknown_path", HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed"}
+
+
+def problem(name: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """A problem document of one of the types in `PROBLEMS`."""
+    kind = PROBLEMS[name]
+    body = {"type": f"{PATH}/{name}", "title": kind.title, "status": kind.status.value, "detail": detail}
+    later = {"Retry-After": "1"} if kind.status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return JSONResponse(body, kind.status.value, {**later, **(headers or {})}, MEDIA_TYPE)
 
 
 def answer_errors_as_problems(app: FastAPI) -> None:
     """Have every error of an application answered as a problem."""
 
     async def ours(_: Request, error: Exception) -> JSONResponse:
-        return problem(_STATUS.get(type(error), HTTPStatus.SERVICE_UNAVAILABLE), str(error))  # type: ignore[arg-type]  # registered for TwofoldError
+        return problem(_OF_ERROR.get(type(error), "not_ready"), str(error))  # type: ignore[arg-type]  # registered for TwofoldError
 
     async def invalid(_: Request, error: Exception) -> JSONResponse:
         found = error.errors() if isinstance(error, RequestValidationError) else []
-        details = "; ".join(f"{item['loc'][-1]}: {item['msg']} (got {item.get('input')!r})" for item in found)
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{details}. The parameters are described at /docs.")
+        details = "; ".join(f"{item['loc'][-1]}: {item['msg']} (got {_shown(item.get('input'))})" for item in found)
+        return problem("bad_question", f"{details}. The parameters are described at /docs.")
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, HTTPException):
             return await unforeseen(request, error)
         status = HTTPStatus(error.status_code)
         detail = f"{request.method} {request.url.path}: {status.description}. What exists is described at /docs."
-        return problem(status, detail, error.headers)
+        return problem(_OF_STATUS.get(status, "bad_question"), detail, error.headers)
 
     async def unforeseen(_: Request, error: Exception) -> JSONResponse:
         detail = f"Serving failed in a way that was not foreseen ({type(error).__name__}). Its log says where."
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+        return problem("unforeseen", detail)
 
     app.add_exception_handler(TwofoldError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, unforeseen)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -139,7 +139,7 @@ class Seam:
         except BaseGone:
             speed = None
         caught_up = speed is not None and speed.header.state != "catching_up"
-        if speed is not None and caught_up and (current is None or at_least(speed.header.positions, current.positions)):
+        if speed is not None and caught_up and _takes_nothing_back(newest, speed.header.positions, current):
             self.current = Pair(newest, speed)
             self.mode = speed.header.state
         elif current is not None and current.speed is not None:
@@ -171,7 +171,7 @@ class Seam:
             moves = monotonic() >= self._patient_until_s
         else:
             is_news = newest.publication.sequence > current.batch.publication.sequence
-            moves = is_news and at_least(newest.publication.cut, current.positions)
+            moves = is_news and _takes_nothing_back(newest, newest.publication.cut, current)
         if moves:
             self.current = Pair(newest)
 
@@ -186,3 +186,8 @@ class Seam:
                 log.exception("Following failed; trying again")
                 self._stopping.wait(_LOOK_S)
             self._stopping.wait(pause_s)
+
+
+def _takes_nothing_back(batch: BatchSide, positions: Positions, current: Pair | None) -> bool:
+    """Whether these positions have all that is answered now, but for what lies beyond the cut of a closed lane."""
+    return current is None or at_least(positions, batch.publication.still_open(current.positions))

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import polars as pl
 
+from serving.names import names
 from twofold.fold import empty_partials, merge
 from twofold.ledger import MARKET
 from twofold.view import View
@@ -45,39 +46,56 @@ class SortedPartials:
         """Rows by what they are about, in their order.
 
         Args:
-            venue: only this venue.
-            symbol: only this symbol.
+            venue: only these venues, by names in canonical form (`serving.names`).
+            symbol: only these symbols, likewise.
             start_us: windows that start here or later, UTC microseconds.
             end_us: windows that start before this, likewise.
             newest: of those, this many rows of each market at most.
         """
         if all(limit is None for limit in (venue, symbol, start_us, end_us, newest)):
             return self.frame
-        parts = [self.frame.slice(*span) for span in self._spans(venue, symbol)]
-        if start_us is not None or end_us is not None:
-            parts = [_within(part, start_us, end_us) for part in parts]
-        if newest is not None:
-            parts = [part.tail(newest) for part in parts]
+        parts = [self.frame.slice(*span) for span in self._spans(venue, symbol, start_us, end_us, newest)]
         return pl.concat(parts) if parts else self.frame.clear()
 
-    def count(self, venue: str | None, symbol: str | None, newest: int | None) -> int:
-        """How many rows there are of those markets, or of the newest of each."""
-        counts = (count for _, count in self._spans(venue, symbol))
-        return sum(counts) if newest is None else sum(min(count, newest) for count in counts)
+    def count(
+        self,
+        venue: str | None = None,
+        symbol: str | None = None,
+        start_us: int | None = None,
+        end_us: int | None = None,
+        newest: int | None = None,
+    ) -> int:
+        """How many rows that are."""
+        return sum(count for _, count in self._spans(venue, symbol, start_us, end_us, newest))
 
-    def _spans(self, venue: str | None, symbol: str | None) -> Iterator[tuple[int, int]]:
-        if venue is not None and symbol is not None:
-            if span := self.markets.get((venue, symbol)):
-                yield span
+    def _spans(
+        self, venue: str | None, symbol: str | None, start_us: int | None, end_us: int | None, newest: int | None
+    ) -> Iterator[tuple[int, int]]:
+        for begin, count in self._markets(venue, symbol):
+            first, beyond = begin, begin + count
+            if start_us is not None:
+                first = self._place(begin, count, start_us)
+            if end_us is not None:
+                beyond = self._place(begin, count, end_us)
+            if newest is not None:
+                first = max(first, beyond - newest)
+            if first < beyond:
+                yield first, beyond - first
+
+    def _markets(self, venue: str | None, symbol: str | None) -> Iterator[tuple[int, int]]:
+        venues, symbols = (None if text is None else names(text) for text in (venue, symbol))
+        if venues and symbols and not venues.patterns and not symbols.patterns:
+            asked = ((its_venue, its_symbol) for its_venue in venues.exact for its_symbol in symbols.exact)
+            yield from (self.markets[market] for market in sorted(asked) if market in self.markets)
             return
         for (its_venue, its_symbol), span in self.markets.items():
-            if venue in (None, its_venue) and symbol in (None, its_symbol):
+            if (venues is None or venues.fit(its_venue)) and (symbols is None or symbols.fit(its_symbol)):
                 yield span
 
+    @cached_property
+    def _starts_us(self) -> pl.Series:
+        return self.frame["window_start"].to_physical()
 
-def _within(rows: pl.DataFrame, start_us: int | None, end_us: int | None) -> pl.DataFrame:
-    """Rows, in the order of time, whose windows start between two times."""
-    starts = rows["window_start"].to_physical()
-    begin = 0 if start_us is None else int(starts.search_sorted(start_us))
-    end = rows.height if end_us is None else int(starts.search_sorted(end_us))
-    return rows.slice(begin, max(0, end - begin))
+    def _place(self, begin: int, count: int, start_us: int) -> int:
+        """Where, among the rows of a market, the first window is that does not start before a time."""
+        return begin + int(self._starts_us.slice(begin, count).search_sorted(start_us))

@@ -2,26 +2,87 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cached_property
 from typing import NamedTuple
 
 import orjson
 
-from serving.answer import answer
+from serving.answer import Answer, answer
 from serving.batch_side import BatchSide
+from serving.presentation import Presentation
 from serving.query import Query
 from serving.receipts.vouching import Receipts
 from serving.seam import Pair
 from serving.speed_side import SpeedSide
+from serving.state import State
+from serving.walks import Cursor, Walks, gone
+from serving.writing import arrow_batches, arrow_schema, columns_json, csv, parquet, rows_json
 
 MOST = 256
-"""Answers that are kept at most; each is a page of JSON."""
+"""Answers that are kept at most."""
+
+MOST_ROWS = 2_000
+"""Rows of an answer that is kept at most."""
 
 
-class Spoken(NamedTuple):
-    """The parts of an answer that are a function of question and pair, as JSON."""
+class Spoken:
+    """An answer, or a page of one, and what has been written of it so far. Rows and receipt are here and nowhere else.
 
-    rows: orjson.Fragment
-    receipt: orjson.Fragment
+    Attributes:
+        page: The rows, and what they were made of.
+        next: The cursor to the next page, if there is one.
+    """
+
+    def __init__(self, page: Answer, receipts: Receipts, following: Cursor | None = None) -> None:
+        self.page = page
+        self._receipts = receipts
+        self.next = following
+        self._heads: dict[str, bytes] = {}
+
+    @cached_property
+    def rows(self) -> bytes:
+        """The rows as JSON."""
+        return rows_json(self.page.rows)
+
+    @cached_property
+    def receipt(self) -> bytes:
+        """The receipt as JSON, with its token."""
+        return self._receipts.vouch(self.page)
+
+    def written(self, presentation: Presentation, freshness: bytes) -> bytes:
+        """The whole answer, with its freshness (JSON) of now."""
+        if presentation.format == "json":
+            return self._head(presentation) + freshness + b"}"
+        if presentation.format == "csv":
+            return csv(self.page.rows)
+        if presentation.format == "arrow":
+            return arrow_schema(self.page.rows, self._metadata(freshness)) + self._batches
+        return parquet(self.page.rows, self._metadata(freshness))
+
+    @cached_property
+    def _batches(self) -> bytes:
+        return arrow_batches(self.page.rows)
+
+    def _metadata(self, freshness: bytes) -> dict[str, bytes]:
+        following = {} if self.next is None else {"twofold.next": str(self.next).encode()}
+        named = {"twofold.view": self.page.query.view.name.encode(), "twofold.receipt": self.receipt}
+        return {**named, "twofold.freshness": freshness, **following}
+
+    def _head(self, presentation: Presentation) -> bytes:
+        """A JSON answer up to its freshness."""
+        if presentation.layout not in self._heads:
+            by_rows = presentation.layout == "rows"
+            parts = {
+                "view": orjson.dumps(self.page.query.view.name),
+                presentation.layout: self.rows if by_rows else columns_json(self.page.rows),
+                "receipt": self.receipt,
+                **({} if self.next is None else {"next": orjson.dumps(str(self.next))}),
+                "freshness": b"",
+            }
+            members = b",".join(b'"' + name.encode() + b'":' + text for name, text in parts.items())
+            self._heads[presentation.layout] = b"{" + members
+        return self._heads[presentation.layout]
 
 
 class _Said(NamedTuple):
@@ -36,6 +97,7 @@ class Speaker:
     def __init__(self, receipts: Receipts) -> None:
         self._receipts = receipts
         self._said = _Said(None, None, {})
+        self._walks = Walks()
 
     def known(self, query: Query, pair: Pair) -> Spoken | None:
         """What was answered to this question, if it was asked of this pair."""
@@ -47,15 +109,45 @@ class Speaker:
 
         Raises:
             UnknownName: no trades of that symbol or venue are known.
+            TooMuch: the answer would be larger than one may be.
             ArithmeticOverflow: a sum left the range of its type.
         """
-        made = answer(query, pair)
-        spoken = Spoken(*map(orjson.Fragment, self._receipts.vouch(made)))
+        spoken = self._page(answer(query.whole, pair), query)
         if self._said.batch is not pair.batch or self._said.speed is not pair.speed:
             self._said = _Said(pair.batch, pair.speed, {})
-        if len(self._said.answers) < MOST:
+        if len(self._said.answers) < MOST and spoken.page.rows.height <= MOST_ROWS:
             self._said.answers[_key(query)] = spoken
         return spoken
+
+    def go_on(self, cursor: Cursor, query: Query, pair: Pair) -> Spoken:
+        """Answer with the page that a cursor names, of the answer that it names.
+
+        Raises:
+            CursorGone: that answer is no longer held, and this pair is not what it was made of.
+            TooMuch: there are more rows than go on one page.
+        """
+        whole = self._walks.whole(cursor)
+        if whole is None and cursor.state == State.of(pair).mark:
+            whole = answer(query.whole, pair)
+        if whole is None:
+            raise gone(cursor)
+        return self._page(whole, query)
+
+    def _page(self, whole: Answer, query: Query) -> Spoken:
+        page = whole.page(query.skip, query.limit)
+        return Spoken(page, self._receipts, self._walks.next_page(whole, page))
+
+
+def etag(query: Query, state: str, presentation: Presentation) -> str:
+    """What names an answer, written in one way: weak (RFC 9110, 8.8.1), since its freshness is told anew each time.
+
+    Args:
+        query: what was asked.
+        state: what it was asked of (`State.mark`).
+        presentation: how it is written.
+    """
+    told = orjson.dumps([query.view.hash, state, query.canonical(), *presentation], option=orjson.OPT_SORT_KEYS)
+    return f'W/"{hashlib.blake2b(told, digest_size=12).hexdigest()}"'
 
 
 def _key(query: Query) -> tuple[tuple[str, str | int], ...]:

@@ -1,4 +1,4 @@
-"""The base of a speed fold: the cut and the ledger of one publication, and nothing else."""
+"""The base of a speed fold: the cut, the log that it is of, and the ledger of one publication, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from twofold.decoding import DECODER_HASH
 from twofold.lake import Lake
 from twofold.lane import Positions
 from twofold.ledger import INTERVAL_SCHEMA, Ledger
+from twofold.log_identity import LogIdentity
 from twofold.publication import Publication
 from twofold.tables import LEDGER
 
@@ -19,6 +20,7 @@ class Base:
     sequence: int = 0
     cut: Positions = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
+    log: LogIdentity = field(default_factory=LogIdentity)
 
 
 def load_base(lake: Lake, publication: Publication) -> Base:
@@ -32,4 +34,4 @@ def load_base(lake: Lake, publication: Publication) -> Base:
     version = publication.tables.get(LEDGER.name)
     files = [] if version is None else lake.files(LEDGER.name, version)
     ledger = Ledger(lake.read_files(LEDGER.name, files, INTERVAL_SCHEMA.names())) if files else Ledger()
-    return Base(publication.sequence, publication.cut, ledger)
+    return Base(publication.sequence, publication.cut, ledger, publication.log)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
+import polars as pl
+
 from speed_layer.base import Base
+from speed_layer.copies import Copies
+from speed_layer.correction import Correction, find_correction
 from speed_layer.partial_log import PartialLog
 from twofold.account import Account, add_accounts, count_by_lane
 from twofold.decoding import decode
@@ -28,6 +32,7 @@ class Snapshot:
     newest_event_us: int | None
     logs: Mapping[str, PartialLog]
     lost: tuple[Lost, ...] = ()
+    copies: Copies = field(default_factory=Copies)
 
 
 class BaseFold:
@@ -45,6 +50,11 @@ class BaseFold:
         self._ledger = base.ledger.copy()
         self._changed = threading.Condition()
 
+    @property
+    def merge_bytes(self) -> int:
+        """How much more memory it takes, for a while, when the longest of its logs is merged."""
+        return max((log.size_bytes for log in self.snapshot.logs.values()), default=0)
+
     def apply(self, batches: Sequence[RecordBatch], positions: Positions, lost: Sequence[Lost]) -> None:
         """Fold records and move on to `positions`; `lost` is what retention took before them."""
         now = self.snapshot
@@ -52,10 +62,17 @@ class BaseFold:
         decoded = decode(batches, self._sources, self._default_source)
         told_apart = self._ledger.sort_out(decoded.trades)
         self._ledger.add(told_apart.added)
-        partials = fold(self._views.values(), told_apart.fresh)
+        counted = told_apart.fresh
+        if told_apart.repeated.height:
+            now = replace(now, copies=now.copies.packed())
+            correction = find_correction(now.copies, self.base.ledger, told_apart.repeated)
+            if correction is not None:
+                now = self._corrected(now, correction)
+                counted = pl.concat([counted, correction.otherwise])
+        partials = fold(self._views.values(), counted)
         read, taken = read_by_lane(batches), lost_by_lane(lost)
         accounts = count_by_lane(read, told_apart.fresh, told_apart.repeated, decoded.rejected, taken)
-        newest_us = told_apart.fresh["event_time"].to_physical().max()  # by a query it would cost more
+        newest_us = counted["event_time"].to_physical().max()  # by a query it would cost more
         newest = [time for time in (now.newest_event_us, newest_us) if isinstance(time, int)]
         self._show(
             Snapshot(
@@ -65,7 +82,21 @@ class BaseFold:
                 newest_event_us=max(newest, default=None),
                 logs={name: log.add(version, partials[name]) for name, log in now.logs.items()},
                 lost=(*now.lost, *lost),
+                copies=now.copies.add(version, told_apart),
             )
+        )
+
+    def _corrected(self, now: Snapshot, correction: Correction) -> Snapshot:
+        """The state with lesser copies taken, and without what they beat; what they say is still to be folded."""
+        version = now.version + 1
+        copies = now.copies.without(correction.beaten)
+        beats = correction.beaten.height > 0
+        return replace(
+            now,
+            accounts=correction.accounts(now.accounts),
+            newest_event_us=copies.newest_event_us() if beats else now.newest_event_us,
+            logs=correction.logs(now.logs, copies, self._views, version),
+            copies=copies.add(version, correction.taken),
         )
 
     def move_to(self, positions: Positions) -> None:

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from time import monotonic
 
 from speed_layer.base_fold import BaseFold
+from speed_layer.stalls import Stalls
 from twofold.errors import EventLogUnreachable, TwofoldError
 from twofold.lane import Positions, at_least
 from twofold.records import OpenReader, RecordReader
+from twofold.resuming import resume
 from twofold.speed_state import WorkerState
 
 MICRO_BATCH_RECORDS = 20_000
@@ -41,6 +43,7 @@ class Reading(threading.Thread):
         self.ends: dict[str, int] = {}
         self.failure: Exception | None = None
         self.paused = False
+        self.stalls = Stalls()
         self.ready_at_s: float | None = None
         self._open_reader = open_reader
         self._out_of_memory = out_of_memory
@@ -61,10 +64,22 @@ class Reading(threading.Thread):
         """Ask the thread to end; it does so within a fraction of a second."""
         self._stopping.set()
 
+    def replace_predecessor(self) -> None:
+        """End the predecessor, so that its memory is free, and go on alone: first as far as that has come."""
+        ahead = self._predecessor
+        if ahead is None:
+            return
+        ahead.stop()
+        if ahead.is_alive():
+            ahead.join()
+        reached = ahead.fold.snapshot.positions
+        self._goal = {lane: max(reached.get(lane, 0), self._goal.get(lane, 0)) for lane in {**reached, **self._goal}}
+        self._predecessor = None
+
     def run(self) -> None:
         """Read and fold until stopped."""
         try:
-            reader = self._open_reader(self.fold.base.cut)
+            reader = resume(self._open_reader, self.fold.base.cut, self.fold.base.log)
             try:
                 self._goal = self.ends = reader.end_offsets()
                 self._read(reader)
@@ -87,6 +102,7 @@ class Reading(threading.Thread):
                     self._micro_batch(reader)
             except EventLogUnreachable as error:
                 log.warning("%s", error)
+                self.stalls.start_over()
                 self._stopping.wait(_LOOK_S)
 
     def _look(self, reader: RecordReader) -> None:
@@ -94,8 +110,12 @@ class Reading(threading.Thread):
             return
         self._looked_at_s = monotonic()
         self.ends = reader.end_offsets()
-        # One that takes another's place goes on until it can: that holds no more than the other does, and frees that.
+        # One that takes another's place goes on until it can: when memory is short, the other one goes.
         self.paused = self._predecessor is None and self._out_of_memory()
+        if self.paused:
+            self.stalls.start_over()
+        else:
+            self.stalls.look(self.fold.snapshot.positions, self.ends)
 
     def _micro_batch(self, reader: RecordReader) -> None:
         self._step(reader)

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 import psutil
@@ -92,6 +93,7 @@ class SpeedWorker:
         if self._drop_failed():
             self._stopping.wait(RETRY_S)
         self._drop_old()
+        self._make_room()
         catching_up = {s for s, reading in self._readings.items() if reading.ready_at_s is None}
         if not all(self._readings[sequence].paused for sequence in catching_up):
             return  # One base catches up at a time; a newer publication waits for it, unless it got stuck.
@@ -110,7 +112,7 @@ class SpeedWorker:
         self._let_go(catching_up)
         fold = BaseFold(base, self._views, self._sources, self._default_source)
         predecessor = self._readings[max(self._readings)] if self._readings else None
-        reading = Reading(fold, self._open_reader, self._out_of_memory, predecessor)
+        reading = Reading(fold, self._open_reader, partial(self._out_of_memory, fold), predecessor)
         reading.start()
         self._readings = {**self._readings, base.sequence: reading}
         log.info("Folding on base %s from its cut %s", base.sequence, dict(base.cut))
@@ -142,12 +144,20 @@ class SpeedWorker:
             sources_hash=self._sources_hash,
             views=[] if state == "catching_up" else list(snapshot.logs),
             held=sorted(self._readings),
+            stalled=sorted(reading.stalls.lanes),
         )
         after = 0 if whole else known
         return pack(header, {name: snapshot.logs[name].since(after) for name in header.views})
 
-    def _out_of_memory(self) -> bool:
-        return bool(self._process.memory_info().rss > self._memory_bytes)
+    def _out_of_memory(self, fold: BaseFold) -> bool:
+        return bool(self._process.memory_info().rss + fold.merge_bytes > self._memory_bytes)
+
+    def _make_room(self) -> None:
+        """When memory is short, hold the newest base alone: serving has what the others had, until that gets there."""
+        newest = self._readings[max(self._readings)] if len(self._readings) > 1 else None
+        if newest is not None and self._out_of_memory(newest.fold):
+            newest.replace_predecessor()
+            self._let_go(set(self._readings) - {newest.fold.base.sequence})
 
     def _drop_failed(self) -> bool:
         sound = {s: reading for s, reading in self._readings.items() if reading.failure is None}

@@ -7,7 +7,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from twofold.lane import Positions
+from twofold.errors import ClusterDiffers, LogTruncated, TopicReplaced
+from twofold.lane import Lane, Positions
+from twofold.log_identity import LogIdentity
 from twofold.records import Lost, RecordBatch
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -34,12 +36,14 @@ class _LaneLog:
     records: dict[int, LoggedRecord] = field(default_factory=dict)
     beginning: int = 0
     end: int = 0
+    truncated: list[int] = field(default_factory=list)
 
 
 class MemoryLog:
     """A log that may be appended to while it is read. Offsets start at 0; a lane may be added at any time."""
 
-    def __init__(self, lanes: Iterable[str]) -> None:
+    def __init__(self, lanes: Iterable[str], cluster_id: str = "cluster") -> None:
+        self.cluster_id = cluster_id
         self._lanes = {lane: _LaneLog() for lane in lanes}
         self._changed = threading.Condition()
 
@@ -71,6 +75,11 @@ class MemoryLog:
             self._changed.notify_all()
             return offset
 
+    def at(self, lane: str, offset: int) -> LoggedRecord:
+        """The record of a lane at an offset that has not been trimmed away."""
+        with self._changed:
+            return self._lanes[lane].records[offset]
+
     def append_marker(self, lane: str) -> None:
         """Use up one offset without a record, as a transaction marker does."""
         with self._changed:
@@ -83,6 +92,19 @@ class MemoryLog:
             log = self._lanes[lane]
             log.beginning = max(log.beginning, offset)
             log.records = {at: record for at, record in log.records.items() if at >= log.beginning}
+
+    def truncate(self, lane: str, offset: int) -> None:
+        """Lose everything from an offset on, as by an unclean leader election: other records may come there."""
+        with self._changed:
+            log = self._lanes[lane]
+            log.truncated.append(offset)
+            log.end = min(log.end, offset)
+            log.records = {at: record for at, record in log.records.items() if at < offset}
+
+    def truncations(self, lane: str) -> list[int]:
+        """Where the lane was truncated, one leader epoch after the other."""
+        with self._changed:
+            return list(self._lanes[lane].truncated)
 
     def end_offsets(self) -> dict[str, int]:
         """The offset after the last one, per lane."""
@@ -135,19 +157,38 @@ class MemoryReader:
         self._log = log
         self._polls = deque(polls)
         self._lost: list[Lost] = []
-        self._positions = {lane: start.get(lane, 0) for lane in log.lanes}
+        strange = {Lane.parse(lane).topic_id for lane in start} - {Lane.parse(lane).topic_id for lane in log.lanes}
+        if strange and log.lanes:
+            raise TopicReplaced(f"The positions are of {strange}.")
+        self._held_to = LogIdentity()
+        successions = {Lane.parse(lane).partition: lane for lane in sorted(start, key=Lane.parse)}
+        self._names = {lane: successions.get(Lane.parse(lane).partition, lane) for lane in log.lanes}
+        self._positions = {lane: start.get(self._name(lane), 0) for lane in log.lanes}
         for lane in log.lanes:
             self._skip_lost(lane)
 
     @property
     def positions(self) -> dict[str, int]:
         """The next offset to read, per lane."""
-        return dict(self._positions)
+        return {self._name(lane): offset for lane, offset in self._positions.items()}
 
     @property
     def lost(self) -> list[Lost]:
         """Ranges that retention took from under this reader, so far."""
         return list(self._lost)
+
+    @property
+    def log(self) -> LogIdentity:
+        """The log's cluster, its topic if there is one, and how often each lane has been truncated."""
+        topics = {Lane.parse(lane).topic_id for lane in self._log.lanes}
+        epochs = {self._name(lane): len(self._log.truncations(lane)) for lane in self._log.lanes}
+        return LogIdentity(self._log.cluster_id, topics.pop() if len(topics) == 1 else "", epochs)
+
+    def hold_to(self, log: LogIdentity) -> None:
+        """See that the log is the one that the positions are of."""
+        if log.cluster_id not in ("", self._log.cluster_id):
+            raise ClusterDiffers(f"The positions are of cluster {log.cluster_id}.")
+        self._held_to = log
 
     def tell(self, poll: Poll) -> None:
         """Say what the next poll hands over, after those that have been told already."""
@@ -156,6 +197,7 @@ class MemoryReader:
     def poll(self, timeout_ms: int, max_records: int) -> list[RecordBatch]:
         """Records that are there: as the next of the told polls says, or lane after lane until `max_records`."""
         lanes = self._log.lanes
+        self._see_whether_truncated()
         self._positions = dict.fromkeys(lanes, 0) | self._positions
         told = self._polls.popleft() if self._polls else None
         if told is None:
@@ -171,10 +213,26 @@ class MemoryReader:
 
     def end_offsets(self) -> dict[str, int]:
         """The offset after the last record, per lane."""
-        return self._log.end_offsets()
+        return {self._name(lane): offset for lane, offset in self._log.end_offsets().items()}
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def _see_whether_truncated(self) -> None:
+        parts: dict[str, int | None] = {}
+        for lane in self._log.lanes:
+            truncations = self._log.truncations(lane)[self._held_to.epochs.get(self._name(lane), 0) :]
+            position = self._positions.get(lane, 0)
+            if truncations and min(truncations) < position:
+                parts[self._name(lane)] = min(truncations)
+            elif position > self._log.end_offsets()[lane]:
+                parts[self._name(lane)] = None
+        if parts:
+            raise LogTruncated(f"The log was truncated: {parts}.", parts)
+
+    def _name(self, lane: str) -> str:
+        """What a lane of the log is called here: where it follows another, by its succession."""
+        return self._names.get(lane, lane)
 
     def _take(self, lane: str, limit: int) -> RecordBatch | None:
         if limit <= 0:
@@ -185,7 +243,7 @@ class MemoryReader:
         if not found:
             return None
         return RecordBatch(
-            lane=lane,
+            lane=self._name(lane),
             offsets=[record.offset for record in found],
             timestamps_ms=[record.timestamp_ms for record in found],
             keys=[record.key for record in found],
@@ -197,5 +255,25 @@ class MemoryReader:
     def _skip_lost(self, lane: str) -> None:
         beginning = self._log.beginning(lane)
         if self._positions[lane] < beginning:
-            self._lost.append(Lost(lane, self._positions[lane], beginning))
+            self._lost.append(Lost(self._name(lane), self._positions[lane], beginning))
             self._positions[lane] = beginning
+
+
+class Faucet:
+    """Opens readers of a log that hand over one record a poll, and only so many as were let through."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+        self._drops = threading.Semaphore(0)
+
+    def open_reader(self, start: Positions) -> MemoryReader:
+        drops = self._drops
+
+        class Dripping(MemoryReader):
+            def poll(self, timeout_ms: int, max_records: int) -> list[RecordBatch]:
+                return super().poll(0, min(1, max_records)) if drops.acquire(timeout=timeout_ms / 1000) else []
+
+        return Dripping(self._log, start, [])
+
+    def let_through(self, count: int) -> None:
+        self._drops.release(count)

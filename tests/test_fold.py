@@ -51,6 +51,29 @@ def test_no_trades_fold_to_no_partials() -> None:
         assert finished(view, empty_partials(view)).is_empty()
 
 
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_partials_that_are_merged_in_slices_give_what_they_give_at_once(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        trade_row(n, event_us=BEGIN_US + n % 7 * 60_000_000, symbol=f"S{n % 5}USDT", venue=f"v{n % 2}")
+        for n in range(200)
+    ]
+    partials = pl.concat(fold([view], trades_frame([row]))[view.name] for row in rows)
+    at_once = merge(view, partials)
+    monkeypatch.setattr("twofold.fold.SLICE_ROWS", 16)
+    in_slices = merge(view, partials.with_columns(more=pl.lit(1)))
+    assert in_slices.sort(view.group).equals(at_once.sort(view.group))
+    assert merge(view, in_slices).sort(view.group).equals(at_once.sort(view.group))
+
+
+def test_a_sum_that_leaves_its_range_is_noticed_in_a_slice_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = counts(timedelta(minutes=1))
+    monkeypatch.setattr("twofold.fold.SLICE_ROWS", 1)
+    with pytest.raises(ArithmeticOverflow, match="'notional'"):
+        merge(view, partials_of(view, LIMIT - 1, LIMIT - 1, Decimal(1)))
+
+
 def test_groups_are_told_apart_by_every_key() -> None:
     view = View(name="sides", window=timedelta(minutes=1), keys=("venue", "symbol", "side"), aggregates={"n": Count()})
     rows = [trade_row(1), trade_row(2, side="sell"), trade_row(3, symbol="ETHUSDT"), trade_row(4, venue="other")]

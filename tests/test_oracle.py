@@ -167,3 +167,25 @@ def test_an_exchange_frame_is_read_bare_and_wrapped(value: bytes) -> None:
     assert (trade.venue, trade.symbol, trade.trade_id, trade.side) == ("binance", "A", 7, "sell")
     assert trade.notional == 10
     assert trade.event_us == trade.arrival_us == 1_723_161_255_342_000
+
+
+def test_an_oracle_that_is_told_more_is_one_that_was_told_all() -> None:
+    records = [record(offset, trade_id=offset % 5) for offset in range(12)]
+    cuts = [{"t/0": 4}, {"t/0": 8}]
+    told, whole = Oracle(records[:4]), Oracle(records)
+    told.gaps(cuts[:1])
+    told.add(records[2:])
+    assert told.rows("bars", 60, {"t/0": 12}, cuts) == whole.rows("bars", 60, {"t/0": 12}, cuts)
+    assert told.accounts({"t/0": 12}, cuts) == whole.accounts({"t/0": 12}, cuts)
+
+
+def test_what_nobody_could_read_is_left_out_for_good() -> None:
+    records = [record(offset) for offset in range(6)]
+    oracle = Oracle(records)
+    oracle.gaps([{"t/0": 6}])
+    less = oracle.without([("t/0", 2, 4)])
+    less.add(records)
+    (row,) = less.rows("bars", 60, {"t/0": 6}, [{"t/0": 6}])
+    assert row["trades"] == 4
+    assert [(gap["first_id"], gap["last_id"]) for gap in less.gaps([{"t/0": 6}])] == [(2, 3)]
+    assert oracle.gaps([{"t/0": 6}]) == []

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from serving.answer import Answer
 from serving.receipts.above_cut import Declared
-from serving.receipts.remaking import Remaker
+from serving.receipts.remaking import MadeAgain, Remaker
 from serving.receipts.token import TokenSigner
 from serving.receipts.verification import Verification, check_with
 from serving.receipts.vouching import Receipts
+from serving.writing import rows_json
 from twofold.errors import EventLogUnreachable
 from twofold.lake import Lake
 from twofold.lane import Positions
@@ -33,6 +35,11 @@ def vouching(
     signer = TokenSigner(keys)
     remaker = Remaker(lake, Declared(open_reader or _no_log, sources, "simulator"), views, signer)
     return Receipts(signer, remaker, Verification(share, lambda samples: check_with(remaker, samples)))
+
+
+def given_of(receipts: Receipts, made: Answer) -> MadeAgain:
+    """Rows and receipt of an answer as they are given."""
+    return MadeAgain(rows_json(made.rows), receipts.vouch(made))
 
 
 def _no_log(start: Positions) -> RecordReader:

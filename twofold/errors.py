@@ -5,18 +5,24 @@
     ├── DeclarationError         a view or a source is declared wrongly
     ├── UnknownName              a name was asked for that does not exist
     ├── QueryError               a question to the serving API cannot be answered as asked
+    │   ├── TooMuch              its answer would be larger than one may be
+    │   ├── NotAcceptable        its answer cannot be written in a way that was asked for
+    │   └── CursorGone           the answer that a cursor goes on with is no longer held
     ├── ArithmeticOverflow       a sum left the range of its decimal type
     ├── CaptureError             a file of trades cannot be read
     ├── SchedulerUnreachable     no Prefect server answers
     ├── EventLogError
     │   ├── EventLogUnreachable  no broker answers
     │   ├── TopicMissing         the topic does not exist
+    │   ├── ClusterDiffers       positions are of the same topic in another cluster
     │   ├── TopicReplaced        positions are of a topic that was deleted and made anew
     │   ├── LogTruncated         the broker lost records that had been read
+    │   ├── LaneStalled          no records come of a lane, though it has more
     │   └── EmbeddedKafkaError   the embedded Kafka did not start
     ├── LakeError
     │   ├── LakeUnreachable      the lake cannot be read
     │   ├── NoLake               there is no lake at the root yet
+    │   ├── GivenUp              a publication was given up; nothing can be made again from it
     │   ├── DecoderDiffers       a publication was made by another decoder than the one at hand
     │   ├── TurnTaken            another batch cycle is at work
     │   └── Superseded           another writer committed first; nothing of this cycle is public
@@ -37,7 +43,7 @@ A message says what happened, to what, and what to do next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 
@@ -70,6 +76,18 @@ class QueryError(TwofoldError):
     """A question to the serving API cannot be answered as asked."""
 
 
+class TooMuch(QueryError):
+    """An answer would be larger than one may be; the message says how large."""
+
+
+class NotAcceptable(QueryError):
+    """An answer cannot be written in any of the ways that were asked for; the message names those that exist."""
+
+
+class CursorGone(QueryError):
+    """The answer that a cursor goes on with is no longer held; begin again without a cursor."""
+
+
 class ArithmeticOverflow(TwofoldError):
     """A sum left the range of its decimal type; nothing was written."""
 
@@ -94,12 +112,27 @@ class TopicMissing(EventLogError):
     """The topic does not exist."""
 
 
+class ClusterDiffers(EventLogError):
+    """Positions are of another cluster than the one that answers, as with a mirror or a cluster made anew."""
+
+
 class TopicReplaced(EventLogError):
     """Positions are of another topic than the one that now has the name: it was deleted and made anew."""
 
 
 class LogTruncated(EventLogError):
-    """The broker lost records that had been read: the log ends, or parts, below a position."""
+    """The broker lost records that had been read: the log ends, or parts, below a position.
+
+    `parts_at` is up to where each such lane still is what was read; None where the brokers do not know.
+    """
+
+    def __init__(self, message: str, parts_at: Mapping[str, int | None] | None = None) -> None:
+        self.parts_at = dict(parts_at or {})
+        super().__init__(message)
+
+
+class LaneStalled(EventLogError):
+    """No records come of a lane, though the broker says that it has more."""
 
 
 class EmbeddedKafkaError(EventLogError):
@@ -116,6 +149,10 @@ class LakeUnreachable(LakeError):
 
 class NoLake(LakeError):
     """There is no lake at the root yet: no batch side has started on it."""
+
+
+class GivenUp(LakeError):
+    """A publication was given up with the operator's consent: nothing can be made again from it."""
 
 
 class DecoderDiffers(LakeError):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import reduce
+from operator import xor
 
 import polars as pl
 
@@ -18,6 +20,9 @@ from twofold.view import View
 
 UNOPTIMIZED = pl.QueryOptFlags.none()
 """How a query over few rows is collected: to look for a better plan takes longer than to carry it out."""
+
+SLICE_ROWS = 250_000
+"""Partials that are merged at once, about, at most: more take four times their own size meanwhile, and longer each."""
 
 _BOUND = "__bound_"
 
@@ -53,9 +58,28 @@ def _of_view(view: View, folded: pl.DataFrame) -> pl.DataFrame:
 def merge(view: View, partials: pl.DataFrame) -> pl.DataFrame:
     """Merge partials to one per group.
 
+    Beside partials and result it needs memory for a slice of `SLICE_ROWS`, however many there are.
+
     Raises:
         ArithmeticOverflow: a sum left the range of its type.
     """
+    count = -(-partials.height // SLICE_ROWS)
+    if count <= 1:
+        return _merged(view, partials)
+    number = reduce(xor, (pl.col(name).hash() for name in view.group)) % count
+    numbers = partials.select(number.alias("number")).to_series()
+    slices = (partials.filter(numbers == each) for each in range(count))
+    return pl.concat([_merged_where_needed(view, part) for part in slices])
+
+
+def _merged_where_needed(view: View, partials: pl.DataFrame) -> pl.DataFrame:
+    """Merge, passing over groups that stand there once, which takes a tenth of merging them."""
+    repeated = partials.select(view.group).is_duplicated()
+    once = partials.filter(~repeated).select(view.partial_schema.names())
+    return once if once.height == partials.height else pl.concat([once, _merged(view, partials.filter(repeated))])
+
+
+def _merged(view: View, partials: pl.DataFrame) -> pl.DataFrame:
     merged = checked(view, merging(view, partials.lazy()).collect(engine="in-memory"))
     return merged.select(view.partial_schema.names())
 

@@ -87,6 +87,10 @@ class OpenHoles:
         for venue, symbol, *span in opened.iter_rows():
             self._spans[venue, symbol].add(*span)
 
+    def __len__(self) -> int:
+        """How many markets have any."""
+        return len(self._spans)
+
     def may_fall_into(self, market: Market, start_us: int, end_us: int) -> bool:
         """Whether a missing trade of the market may be one of that window."""
         spans = self._spans.get(market)

@@ -79,6 +79,14 @@ class Lake:
                 f"The folder of table {table!r} is gone from {self.root}. Look whether it is mounted."
             )
 
+    def birth(self, table: str) -> object:
+        """What tells a table in a folder from one that was made anew in its place: its first commit as a file."""
+        if not self.is_local:
+            return None
+        with _reading(table):
+            found = Path(self.address(table), "_delta_log", f"{0:020}.json").stat()
+        return found.st_ino, found.st_mtime_ns
+
     def may_be_past(self, table: str, version: int) -> bool:
         """Whether a table may have a version after that one; in a folder a look tells, which costs next to nothing."""
         return not self.is_local or Path(self.address(table), "_delta_log", f"{version + 1:020}.json").exists()

@@ -13,19 +13,30 @@ Positions = Mapping[str, int]
 
 @dataclass(frozen=True, order=True, slots=True)
 class Lane:
-    """One ordered source of records: a partition of a topic, known by the topic's id and not by its name."""
+    """One ordered source of records: a partition of a topic, known by the topic's id and not by its name.
+
+    Where offsets of a partition came to stand for other records, since its log had lost its end or is another
+    cluster's, what comes from then on is the next `succession`, a lane of its own.
+    """
 
     topic_id: str
     partition: int
+    succession: int = 0
 
     def __str__(self) -> str:
-        return f"{self.topic_id}/{self.partition}"
+        name = f"{self.topic_id}/{self.partition}"
+        return f"{name}~{self.succession}" if self.succession else name
 
     @classmethod
     def parse(cls, name: str) -> Lane:
-        """Make a lane from its name, `<topic id>/<partition>`."""
-        topic_id, _, partition = name.rpartition("/")
-        return cls(topic_id, int(partition))
+        """Make a lane from its name, `<topic id>/<partition>`, with `~<succession>` where that is not the first."""
+        topic_id, _, rest = name.rpartition("/")
+        partition, _, succession = rest.partition("~")
+        return cls(topic_id, int(partition), int(succession or 0))
+
+    def successor(self) -> Lane:
+        """The lane that follows it in the same partition."""
+        return Lane(self.topic_id, self.partition, self.succession + 1)
 
 
 def positions_to_json(positions: Positions) -> str:

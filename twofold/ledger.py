@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Self
 
@@ -37,8 +37,8 @@ Market = tuple[str, str]
 """Venue and symbol: what an id belongs to."""
 
 MARKET = ["venue", "symbol"]
-_WINNER = ["arrival_time", "lane", "offset"]
-_NONE_REPEATED = pl.DataFrame(schema={"lane": pl.String(), "offset": pl.Int64()})
+WINNER = ["arrival_time", "lane", "offset"]
+"""Of copies of one trade the least by these counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,17 @@ class Sorted:
 
     Attributes:
         fresh: Those that count, in their order.
-        repeated: Where the others stand: their `lane` and `offset`.
+        repeated: The others, copies of trades that count or have been counted.
         added: The ids of `fresh`.
+        markets: The markets that `places` point to.
+        places: For each of `fresh`, where its market stands in `markets`.
     """
 
     fresh: pl.DataFrame
     repeated: pl.DataFrame
     added: Intervals
+    markets: list[Market]
+    places: np.ndarray
 
 
 class _Seen:
@@ -171,30 +175,29 @@ class Ledger:
         Among trades of one id in `trades` the least (arrival time, lane, offset) is the one that counts.
         """
         if trades.is_empty():
-            return Sorted(trades, _NONE_REPEATED, Intervals())
-        markets, market = _numbered(trades)
+            return Sorted(trades, trades, Intervals(), [], np.empty(0, np.int64))
+        markets, places = _numbered(trades)
         ids = trades["trade_id"].to_numpy()
-        order = np.lexsort((ids, market))
-        market, ids = market[order], ids[order]
+        order = np.lexsort((ids, places))
+        market, ids = places[order], ids[order]
         same_market = market[1:] == market[:-1]
         if (same_market & (ids[1:] == ids[:-1])).any():
             return self._sort_out_repeats(trades)
         seen = self._are_seen(markets, market, ids)
         if not seen.any():
-            return Sorted(trades, _NONE_REPEATED, _intervals(markets, market, ids))
+            return Sorted(trades, trades.clear(), _intervals(markets, market, ids), markets, places)
         added = _intervals(markets, market[~seen], ids[~seen])
         repeated = np.zeros(len(seen), dtype=bool)
         repeated[order] = seen
         mask = pl.Series(repeated)
-        return Sorted(trades.filter(~mask), trades.filter(mask).select("lane", "offset"), added)
+        return Sorted(trades.filter(~mask), trades.filter(mask), added, markets, places[~repeated])
 
     def _sort_out_repeats(self, trades: pl.DataFrame) -> Sorted:
-        ranked = trades.with_row_index("row").sort([*MARKET, "trade_id", *_WINNER])
+        ranked = trades.with_row_index("row").sort([*MARKET, "trade_id", *WINNER])
         first = ranked.unique([*MARKET, "trade_id"], keep="first", maintain_order=True)["row"]
         wins = pl.Series(np.isin(np.arange(trades.height), first.to_numpy()))
         sorted_out = self.sort_out(trades.filter(wins))
-        repeated = pl.concat([trades.filter(~wins).select("lane", "offset"), sorted_out.repeated])
-        return Sorted(sorted_out.fresh, repeated, sorted_out.added)
+        return replace(sorted_out, repeated=pl.concat([trades.filter(~wins), sorted_out.repeated]))
 
     def _are_seen(self, markets: list[Market], market: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """Whether each id has been seen; they come by market and ascend in each."""

@@ -14,9 +14,10 @@ from deltalake.exceptions import DeltaError
 
 from twofold.account import Account, accounts_from_json, accounts_to_json
 from twofold.clock import EPOCH
-from twofold.errors import DecoderDiffers, LakeUnreachable, NoLake, Superseded, UnknownName
+from twofold.errors import DecoderDiffers, GivenUp, LakeUnreachable, NoLake, Superseded, UnknownName
 from twofold.lake import Lake, TableSpec, TableWriter
-from twofold.lane import positions_from_json, positions_to_json
+from twofold.lane import Positions, positions_from_json, positions_to_json
+from twofold.log_identity import LogIdentity
 from twofold.records import Lost
 
 PUBLICATIONS = TableSpec(
@@ -33,6 +34,10 @@ PUBLICATIONS = TableSpec(
             "arrivals": pl.String(),
             "accounts": pl.String(),
             "lost": pl.String(),
+            "cluster_id": pl.String(),
+            "topic_id": pl.String(),
+            "epochs": pl.String(),
+            "given_up": pl.String(),
         }
     ),
 )
@@ -44,7 +49,8 @@ class Publication:
     """What is public, as of one sequence number.
 
     Attributes:
-        sequence: 1 for the first publication, then one more each.
+        sequence: The version of the publications table that adds it, so that no number is ever used twice: 1 for the
+            first publication, then one more each, unless a commit was torn.
         published_at: When, UTC.
         cut: Position up to which the batch side has taken everything in, per lane; exclusive.
         tables: The version of each Delta table that readers read.
@@ -54,6 +60,8 @@ class Publication:
         arrivals: The greatest arrival time, UTC microseconds, per venue: by it the age of gaps is told.
         accounts: What became of every record below the cut, per lane.
         lost: What retention took from under its own cycle.
+        log: Which cluster and topic the cut's open lanes are of.
+        given_up: Sequences of earlier publications that nothing can be made of any more, in ascending order.
     """
 
     sequence: int
@@ -66,6 +74,8 @@ class Publication:
     arrivals: Mapping[str, int] = field(default_factory=dict)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     lost: tuple[Lost, ...] = ()
+    log: LogIdentity = field(default_factory=LogIdentity)
+    given_up: tuple[int, ...] = ()
 
     def row(self) -> dict[str, Any]:
         """This publication as a row of the table."""
@@ -80,7 +90,16 @@ class Publication:
             "arrivals": _to_json(self.arrivals),
             "accounts": accounts_to_json(self.accounts),
             "lost": orjson.dumps(self.lost).decode(),
+            "cluster_id": self.log.cluster_id,
+            "topic_id": self.log.topic_id,
+            "epochs": _to_json(self.log.epochs),
+            "given_up": orjson.dumps(self.given_up).decode(),
         }
+
+    def still_open(self, positions: Positions) -> dict[str, int]:
+        """Positions without those of lanes that this publication has closed."""
+        still_open = self.log.open_lanes({**positions, **self.cut})
+        return {lane: offset for lane, offset in positions.items() if lane in still_open}
 
     def made_by(self, decoder_hash: str) -> bool:
         """Whether a decoder of that hash made it; `GENESIS` was made by none, which is any."""
@@ -113,6 +132,8 @@ class Publication:
             arrivals=orjson.loads(row["arrivals"]),
             accounts=accounts_from_json(row["accounts"]),
             lost=tuple(Lost(**gap) for gap in orjson.loads(row["lost"])),
+            log=LogIdentity(row["cluster_id"], row["topic_id"], orjson.loads(row["epochs"])),
+            given_up=tuple(orjson.loads(row["given_up"])),
         )
 
 
@@ -126,6 +147,7 @@ class Publications:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._table: DeltaTable | None = None
+        self._birth: object = None
         self._newest = GENESIS
         self._read_version = -1
 
@@ -142,14 +164,25 @@ class Publications:
             self._read_version = table.version()
         return self._newest
 
+    @property
+    def next_sequence(self) -> int:
+        """The number of the publication that may follow what was last seen as the newest."""
+        return self._read_version + 1
+
     def at(self, sequence: int) -> Publication:
         """The publication of that sequence number; 0 is `GENESIS`.
 
         Raises:
             UnknownName: there is none of that number.
+            GivenUp: there was one, but nothing can be made again from it.
         """
         if sequence == GENESIS.sequence:
             return GENESIS
+        if sequence in self.newest().given_up:
+            raise GivenUp(
+                f"Publication {sequence} was given up by `twofold doctor --mend`: files that it was made of are gone, "
+                "so that nothing can be made again from it. Ask anew, for an answer of the newest publication."
+            )
         rows = pl.scan_delta(self._refreshed()).filter(pl.col("sequence") == sequence).collect()
         if rows.is_empty():
             raise UnknownName("publication", str(sequence), [f"1 to {self.newest().sequence}"])
@@ -163,8 +196,10 @@ class Publications:
                     "or `twofold up`, or set TWOFOLD_LAKE to where it is."
                 )
             self._table = self._opened()
+            self._birth = self._lake.birth(PUBLICATIONS.name)
         else:
             self._lake.look_for(PUBLICATIONS.name)
+            self._refuse_another_lake()
             if self._lake.may_be_past(PUBLICATIONS.name, self._table.version()):
                 try:
                     self._table.update_incremental()
@@ -172,6 +207,14 @@ class Publications:
                     self._table = None  # So that the next look opens the table anew, whether or not this one fails.
                     self._table = self._opened()
         return self._table
+
+    def _refuse_another_lake(self) -> None:
+        """Numbers begin again at 1 in a lake that was made anew, so that they would be taken for those known here."""
+        if self._lake.birth(PUBLICATIONS.name) != self._birth:
+            raise LakeUnreachable(
+                f"The lake at {self._lake.root} was made anew, or replaced by a copy, while this process ran: its "
+                "publications are others under the same numbers. Restart this process, and all others that read it."
+            )
 
     def _opened(self) -> DeltaTable:
         table = self._lake.open(PUBLICATIONS.name)
@@ -199,17 +242,16 @@ def found_lake(lake: Lake) -> None:
 
 
 def publish(lake: Lake, publication: Publication) -> None:
-    """Make a publication public, if the newest one is still the one before it.
+    """Make a publication public, if nothing has been committed to the table since its sequence was taken.
 
     Raises:
         Superseded: another publication of that sequence exists already; nothing was made public.
     """
     writer = TableWriter(lake, PUBLICATIONS)
-    expected = Publications(lake).newest().sequence + 1
-    if publication.sequence != expected:
+    if publication.sequence != writer.version + 1:
         raise Superseded(
-            f"Publication {publication.sequence} comes too late: the newest is {expected - 1} already. Nothing of this "
-            "cycle is public; the next cycle starts again from the newest publication."
+            f"Publication {publication.sequence} comes too late: the newest is {writer.version} already. Nothing of "
+            "this cycle is public; the next cycle starts again from the newest publication."
         )
     writer.append(pl.DataFrame([publication.row()], schema=PUBLICATIONS.schema))
 

@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from twofold.lane import Positions
+from twofold.log_identity import LogIdentity
 
 RECORD_SCHEMA = pl.Schema(
     {
@@ -53,6 +54,10 @@ class Lost:
     first_offset: int
     next_offset: int
 
+    def __str__(self) -> str:
+        last = self.next_offset - 1
+        return str(last) if last == self.first_offset else f"{self.first_offset} to {last}"
+
 
 class RecordReader(Protocol):
     """Something that reads every lane of an event log from given positions, each in order."""
@@ -64,6 +69,17 @@ class RecordReader(Protocol):
     @property
     def lost(self) -> list[Lost]:
         """Ranges that retention took from under this reader, so far."""
+
+    @property
+    def log(self) -> LogIdentity:
+        """Which log it reads, and in which leader epochs its positions were reached."""
+
+    def hold_to(self, log: LogIdentity) -> None:
+        """See that the positions mean here what they meant in that log.
+
+        Raises:
+            ClusterDiffers: they are of another cluster. That the log was truncated is raised by a poll.
+        """
 
     def poll(self, timeout_ms: int, max_records: int) -> list[RecordBatch]:
         """Records that are there, about `max_records` at most; waits `timeout_ms` for the first."""
@@ -105,27 +121,27 @@ def records_frame(batches: Sequence[RecordBatch]) -> pl.DataFrame:
     return pl.concat([_batch_frame(batch) for batch in batches])
 
 
-def batches_of(records: pl.DataFrame) -> list[RecordBatch]:
-    """The batches of a frame of `RECORD_SCHEMA`, one per lane, each in order of its offsets."""
-    parts = records.sort("lane", "offset").partition_by("lane", maintain_order=True)
-    return [_lane_batch(rows) for rows in parts]
-
-
-def _lane_batch(rows: pl.DataFrame) -> RecordBatch:
+def batch_of(rows: pl.DataFrame, next_offset: int) -> RecordBatch:
+    """Rows of `raw`, of one lane and by offset, as they once came from the log."""
     headers = [
         tuple((header["key"], header["value"]) for header in each) if each is not None else ()
         for each in rows["headers"].to_list()
     ]
-    offsets = rows["offset"].to_list()
     return RecordBatch(
         lane=str(rows["lane"][0]),
-        offsets=offsets,
+        offsets=rows["offset"].to_list(),
         timestamps_ms=rows["logged_at"].dt.epoch("ms").to_list(),
         keys=rows["key"].to_list(),
         values=rows["value"].to_list(),
         headers=headers if any(headers) else None,
-        next_offset=offsets[-1] + 1,
+        next_offset=next_offset,
     )
+
+
+def batches_of(records: pl.DataFrame) -> list[RecordBatch]:
+    """The batches of a frame of `RECORD_SCHEMA`, one per lane, each in order of its offsets."""
+    parts = records.sort("lane", "offset").partition_by("lane", maintain_order=True)
+    return [batch_of(rows, int(rows["offset"][-1]) + 1) for rows in parts]
 
 
 def _batch_frame(batch: RecordBatch) -> pl.DataFrame:

@@ -54,6 +54,7 @@ class SpeedHeader(BaseModel):
         sources_hash: Of what is declared of the sources (`twofold.source`).
         views: Names of the views whose partials follow.
         held: The sequences of all bases that the worker can answer for.
+        stalled: Lanes that make no progress, though the log has more of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,6 +72,7 @@ class SpeedHeader(BaseModel):
     sources_hash: str = ""
     views: list[str]
     held: list[int]
+    stalled: list[str] = []
 
 
 class BaseGoneNotice(BaseModel):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
+from typing import NamedTuple
 
 import orjson
 import polars as pl
@@ -28,6 +29,13 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _DAY = timedelta(days=1)
 
 
+class Described(NamedTuple):
+    """What a column means, in a line, and its unit."""
+
+    meaning: str
+    unit: str
+
+
 @dataclass(frozen=True)
 class View:
     """A named fold of trades.
@@ -40,6 +48,7 @@ class View:
         keys: The labels that rows are grouped by, beside the window.
         source: What is folded.
         lateness: How long after a window's end the watermark must be before the window is closed.
+        described: Column name to what it means and its unit, for people; no part of the view's meaning.
 
     Raises:
         DeclarationError: the declaration does not make sense; the message names what is wrong and what exists.
@@ -52,6 +61,7 @@ class View:
     keys: tuple[str, ...] = ("venue", "symbol")
     source: str = "trades"
     lateness: timedelta = timedelta(0)
+    described: Mapping[str, Described] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -146,6 +156,7 @@ def _check(view: View) -> None:
         if name in view.aggregates:
             _refuse(view, f"{name!r} is both an aggregate and a finished column")
         _check_names(view, f"the finished column {name!r} reads", formula.columns(), view.aggregates)
+    _check_names(view, "it describes", view.described, view.columns)
 
 
 def _check_keys(view: View) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from batch_layer.doctor.contents import look_at_contents
 from batch_layer.doctor.event_log import LogExtent, extent_of, look_at_event_log
 from batch_layer.doctor.finding import Finding
-from batch_layer.doctor.published import Published, look_at_publications, read_publications
+from batch_layer.doctor.published import Published, look_at_publications, read_publications, without_given_up
 from batch_layer.doctor.table_log import DataFile, TableLog
 from batch_layer.doctor.tables import about_files, broken_files, look_at_log, look_at_properties
 from twofold.errors import EventLogError, LakeError, LakeUnreachable, NoLake, TopicMissing
@@ -28,7 +28,8 @@ class Examination:
         findings: What is wrong; nothing where the lake is sound.
         unchecked: What could not be looked at, and why.
         logs: The log of every table.
-        published: The publications that can be read, by sequence.
+        rows: The publications that can be read, by sequence.
+        published: Those of them that have not been given up.
         broken: The data files of published versions that cannot be read, by table.
         extent: What the event log holds; None where it did not answer.
     """
@@ -36,6 +37,7 @@ class Examination:
     findings: list[Finding] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
     logs: dict[str, TableLog] = field(default_factory=dict)
+    rows: list[Published] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     broken: dict[str, list[DataFile]] = field(default_factory=dict)
     extent: LogExtent | None = None
@@ -92,7 +94,8 @@ def _read_logs(found: Examination, root: Path) -> list[tuple[DataFile, str]]:
     tables = _tables(root)
     if publications.head < 0 and not tables:
         raise NoLake(f"There is no lake at {root}. Set TWOFOLD_LAKE to where it is; `twofold cycle` founds a new one.")
-    found.published, unreadable = read_publications(publications)
+    found.rows, unreadable = read_publications(publications)
+    found.published = without_given_up(found.rows)
     found.logs = {name: TableLog(root / name) for name in sorted({*tables, *found.newest.tables})}
     found.logs[PUBLICATIONS.name] = publications
     found.broken[PUBLICATIONS.name] = [file for file, _ in unreadable]
@@ -134,12 +137,12 @@ def _compare_contents(found: Examination, lake: Lake, views: Iterable[View]) -> 
 
 def _compare_with_event_log(found: Examination, open_reader: OpenReader) -> None:
     try:
-        found.extent = extent_of(open_reader)
+        found.extent = extent_of(open_reader, found.newest)
     except TopicMissing as error:
         if found.newest.cut:
-            mend = "Read the topic that the cut is of, or begin with a new lake."
+            mend = "Read the topic that the cut is of; or make it anew, and run `twofold doctor --mend` again."
             found.findings.append(Finding("event log", "topic", f"it is gone. {error}", mend))
     except EventLogError as error:
         found.unchecked.append(f"Whether the event log is what the cut is of: {error}")
     else:
-        found.findings += look_at_event_log(found.newest.cut, found.extent)
+        found.findings += look_at_event_log(found.newest, found.extent)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 GO_BACK = "Go back to the last whole publication: `twofold doctor --mend`."
 """What mends a newest publication that cannot be read whole."""
 
+GIVE_UP = "Bring it back from a copy, or give up what was made of it: `twofold doctor --mend`."
+"""What can be done about an older publication that cannot be read whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -1,19 +1,25 @@
-"""Mends: what the doctor can do about what it found, each with what that means."""
+"""Mends: what the doctor can do about what it found, each with what that means.
+
+What is published is never unpublished: to go back is to publish what an older publication said under the next number,
+so that whoever follows the publications follows this one too, and no number stands for two.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
-from batch_layer.doctor.aside import move_aside
+from batch_layer.doctor.aside import move_aside, put_in_place
 from batch_layer.doctor.examination import Examination
 from batch_layer.doctor.published import Published
 from batch_layer.doctor.rebuild import Definitions, Rebuild, plan_rebuild
+from batch_layer.doctor.table_log import TableLog
 from twofold.clock import Clock
 from twofold.errors import LakeUnreachable
 from twofold.lake import Lake
-from twofold.publication import GENESIS, PUBLICATIONS
+from twofold.publication import GENESIS, PUBLICATIONS, Publication, publish
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +29,15 @@ class MoveAside:
     Attributes:
         sentence: What is moved, and what that means.
         paths: The files.
-        may_lose: Whether records may be lost by it that the lake still has, and Kafka has not.
+        commits: Commits, one that does nothing is put in the place of each.
+        publication: What is published then, if anything.
+        may_lose: Whether something may be lost by it that can still be had: records, or answers made again.
     """
 
     sentence: str
-    paths: tuple[Path, ...]
+    paths: tuple[Path, ...] = ()
+    commits: tuple[Path, ...] = ()
+    publication: Publication | None = None
     may_lose: bool = False
 
     def carry_out(self, lake: Lake, clock: Clock) -> str:
@@ -35,12 +45,23 @@ class MoveAside:
 
         Raises:
             LakeUnreachable: a file cannot be moved; those before it have been.
+            Superseded: a publication came in between.
         """
+        done = []
         try:
-            folder = move_aside(Path(lake.root), self.paths, clock())
+            if self.paths:
+                done.append(f"Moved {len(self.paths)} files to {move_aside(Path(lake.root), self.paths, clock())}.")
+            if self.commits:
+                done.append(
+                    f"Replaced {len(self.commits)} commits, and kept them in "
+                    f"{put_in_place(Path(lake.root), self.commits, clock())}."
+                )
         except OSError as error:
             raise LakeUnreachable(f"Not every file could be moved aside: {error}. Look at the rights there.") from error
-        return f"Moved {len(self.paths)} files to {folder}."
+        if self.publication is not None:
+            publish(lake, replace(self.publication, published_at=clock()))
+            done.append(f"Published {self.publication.sequence}.")
+        return " ".join(done)
 
 
 Mend = MoveAside | Rebuild
@@ -51,7 +72,13 @@ def mends(found: Examination, definitions: Definitions) -> list[Mend]:
 
     Nothing that a whole publication is made of is ever moved.
     """
-    return [*_without_checkpoints(found), *_public_again(found, definitions), *_without_tails(found)]
+    return [
+        *_without_checkpoints(found),
+        *_public_again(found, definitions),
+        *_without_tails(found),
+        *_without_broken_publications(found),
+        *_with_the_log_there_is(found),
+    ]
 
 
 def _without_checkpoints(found: Examination) -> Iterator[Mend]:
@@ -78,8 +105,7 @@ def _public_again(found: Examination, definitions: Definitions) -> Iterator[Mend
         yield rebuild
     target = None if is_whole else _last_whole(found)
     if target is not None:
-        paths = found.logs[PUBLICATIONS.name].files_beyond(target.version)
-        yield MoveAside(_about_going_back(found, target), tuple(paths), may_lose=_lost(found, target) != {})
+        yield _going_back(found, target)
 
 
 def _newest_is_whole(found: Examination) -> bool:
@@ -100,15 +126,36 @@ def _last_whole(found: Examination) -> Published | None:
     return Published(0, GENESIS) if can_begin_anew else None
 
 
+def _going_back(found: Examination, target: Published) -> MoveAside:
+    log = found.logs[PUBLICATIONS.name]
+    commits, beside = _out_of_the_way(log, [file.added for file in found.broken[PUBLICATIONS.name]])
+    last = range(target.publication.sequence + 1, log.head + 1)
+    given_up = sorted({*found.newest.given_up, *target.publication.given_up, *last})
+    publication = replace(target.publication, sequence=_next_sequence(found), given_up=tuple(given_up))
+    sentence = _about_going_back(found, target)
+    return MoveAside(sentence, beside, commits, publication, may_lose=_lost(found, target) != {})
+
+
+def _next_sequence(found: Examination) -> int:
+    return max(found.logs[PUBLICATIONS.name].head, 0) + 1
+
+
+def _out_of_the_way(log: TableLog, unreadable: Iterable[int] = ()) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """The commits after which the table cannot be opened, or of these versions, and what stands beside them."""
+    torn = {version for version in log.broken_commits if version > log.newest_openable}
+    versions = sorted({*torn, *unreadable}, reverse=True)
+    beside = log.built_on(versions[-1]) if versions else []
+    return tuple(log.commit_path(version) for version in versions), tuple(beside)
+
+
 def _about_going_back(found: Examination, target: Published) -> str:
     cut = target.publication.cut
     to = f"publication {target.publication.sequence}" if cut else "the state before the first publication"
     where = ", ".join(f"{lane} at {offset}" for lane, offset in sorted(cut.items())) or "the beginning of every lane"
     return (
-        f"Go back to {to}, the last that can be read whole, and move aside what was published after it. The cut goes "
-        f"back to {where}; the next cycles take the records from there on in again. {_about_kafka(found, target)} "
-        "Answers of the publications that go cannot be made again. Restart the speed worker and serving if they run: "
-        "they stand on what goes."
+        f"Go back to {to}, the last that can be read whole: publish what it said as {_next_sequence(found)}, and give "
+        f"up what was published after it. The cut goes back to {where}; the next cycles take the records from there on "
+        f"in again. {_about_kafka(found, target)} Answers of the publications that are given up cannot be made again."
     )
 
 
@@ -131,14 +178,65 @@ def _lost(found: Examination, target: Published) -> dict[str, tuple[int, int]] |
 
 def _without_tails(found: Examination) -> Iterator[Mend]:
     for name, log in found.logs.items():
-        first, last = log.newest_openable + 1, log.head
-        if first <= last and name != PUBLICATIONS.name and not _is_named(found, name, first):
-            versions = f"version {first}" if first == last else f"versions {first} to {last}"
+        commits, beside = _out_of_the_way(log)
+        if (
+            commits
+            and log.opens(0)
+            and name != PUBLICATIONS.name
+            and not _is_named(found, name, log.newest_openable + 1)
+        ):
+            versions = _ranges(int(path.stem) for path in commits)
             yield MoveAside(
-                f"Move aside {versions} of table {name}. No publication names what goes, and the next cycle makes "
-                "anew what is needed of it.",
-                tuple(log.files_beyond(log.newest_openable)),
+                f"Put commits that do nothing in the place of those of table {name}, version {versions}, and keep "
+                "these aside. No publication names them, and the next cycle makes anew what is needed of it.",
+                beside,
+                commits,
             )
+
+
+def _without_broken_publications(found: Examination) -> Iterator[Mend]:
+    broken = [each.publication for each in found.published[:-1] if not found.has_whole(each.publication)]
+    if not broken or not _newest_is_whole(found):
+        return
+    numbers = _ranges(each.sequence for each in broken)
+    tables = {name for each in broken for name in each.tables if not found.is_whole(each, name)}
+    yield MoveAside(
+        f"Give up publications {numbers}, of whose tables {', '.join(sorted(tables))} cannot be read as they were. "
+        "What is public stays as it is; answers whose receipts name them can no longer be made again, not even if the "
+        "files come back.",
+        publication=replace(
+            found.newest,
+            sequence=_next_sequence(found),
+            given_up=tuple(sorted({*found.newest.given_up, *(each.sequence for each in broken)})),
+        ),
+        may_lose=True,
+    )
+
+
+def _with_the_log_there_is(found: Examination) -> Iterator[Mend]:
+    ended = found.extent.ended(found.newest) if found.extent else {}
+    if found.extent is None or not ended or not _newest_is_whole(found):
+        return
+    there = found.extent.taken_up(found.newest)
+    old = ", ".join(f"{lane} at {offset}" for lane, offset in sorted(ended.items()))
+    new = {lane: offset for lane, offset in there.cut.items() if lane not in found.newest.cut}
+    begin = ", ".join(f"{lane} at {offset}" for lane, offset in sorted(new.items()))
+    yield MoveAside(
+        f"Go on with the event log that there is: close {old}, and begin {begin or 'no lane'}. What was taken in "
+        "stays. What was not taken in of the closed lanes, from there on, is given up, however much it is; answers "
+        "that had read it live lose it.",
+        publication=replace(there, sequence=_next_sequence(found)),
+        may_lose=True,
+    )
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """Numbers as text, those that follow each other as one."""
+    told = []
+    for _, run in groupby(enumerate(sorted(numbers)), key=lambda pair: pair[1] - pair[0]):
+        first, *others = [number for _, number in run]
+        told.append(f"{first} to {others[-1]}" if others else str(first))
+    return ", ".join(told)
 
 
 def _is_named(found: Examination, table: str, from_version: int) -> bool:

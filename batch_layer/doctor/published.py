@@ -9,7 +9,7 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batch_layer.doctor.finding import GO_BACK, Finding
+from batch_layer.doctor.finding import GIVE_UP, GO_BACK, Finding
 from batch_layer.doctor.table_log import DataFile, TableLog
 from twofold.lane import at_least
 from twofold.publication import PUBLICATIONS, Publication
@@ -39,21 +39,31 @@ def read_publications(log: TableLog) -> tuple[list[Published], list[tuple[DataFi
     return sorted(found, key=lambda each: (each.publication.sequence, each.version)), broken
 
 
+def without_given_up(rows: Sequence[Published]) -> list[Published]:
+    """The publications that answers can still be made of."""
+    given_up = rows[-1].publication.given_up if rows else ()
+    return [each for each in rows if each.publication.sequence not in given_up]
+
+
 def look_at_publications(
     published: Sequence[Published], broken: Sequence[tuple[DataFile, str]], logs: Mapping[str, TableLog]
 ) -> Iterator[Finding]:
     """Find what is wrong with publications, and between each and the next."""
     newest_row = published[-1].version if published else 0
+    log = logs[PUBLICATIONS.name]
+    added = {file.added for file in log.files}
+    explained = {version for version in range(log.head + 1) if version not in added}
+    explained |= set(published[-1].publication.given_up) if published else set()
     for file, why in broken:
         place, mend = f"{PUBLICATIONS.name}, version {file.added}", GO_BACK if file.added > newest_row else _COPY
         yield Finding("publication", place, f"its row {why}: what it made public is not known.", mend)
     all_of_them = [each.publication for each in published]
-    if all_of_them and all_of_them[0].sequence != 1:
+    if all_of_them and not explained.issuperset(range(1, all_of_them[0].sequence)):
         yield _about(all_of_them[0], "the publications before it are missing.", _COPY)
     for before, after in pairwise(all_of_them):
         if after.sequence == before.sequence:
             yield _about(after, "it stands there more than once: two writers published at once.", _COPY)
-        elif after.sequence != before.sequence + 1:
+        elif not explained.issuperset(range(before.sequence + 1, after.sequence)):
             yield _about(after, f"the one before it is {before.sequence}: those in between are missing.", _COPY)
         if not at_least(after.cut, before.cut):
             behind = sorted(lane for lane, offset in before.cut.items() if after.cut.get(lane, 0) < offset)
@@ -68,7 +78,7 @@ def _look_at_one(publication: Publication, logs: Mapping[str, TableLog], *, is_n
             yield _about(publication, f"the account of {lane} does not add up: {account}.", None)
     for table, version in sorted(publication.tables.items()):
         if table not in logs or not logs[table].opens(version):
-            mend = GO_BACK if is_newest else "Bring its log back from a copy; answers of it cannot be made again."
+            mend = GO_BACK if is_newest else GIVE_UP
             yield _about(publication, f"version {version} of table {table} cannot be opened.", mend)
 
 

@@ -7,7 +7,7 @@ accounts and witnesses of the newest publication before it is published.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -41,13 +41,16 @@ class Rebuild:
     """A rebuild to be carried out.
 
     Attributes:
-        publications: All of them, the state before the first included.
+        publications: All that what is public came of, the state before the first included.
         taken_in: The data files of `raw` by which each after the first of these was more than the one before.
+        definitions: What they are decoded and folded by.
+        sequence: The number that it is published under.
     """
 
     publications: tuple[Publication, ...]
     taken_in: tuple[tuple[str, ...], ...]
     definitions: Definitions
+    sequence: int
 
     @property
     def may_lose(self) -> bool:
@@ -59,7 +62,7 @@ class Rebuild:
         """What is done, and what that means."""
         newest = self.publications[-1]
         return (
-            f"Rebuild from raw all tables that are made of it, as publication {newest.sequence + 1} with the cut of "
+            f"Rebuild from raw all tables that are made of it, as publication {self.sequence} with the cut of "
             f"publication {newest.sequence}. Nothing is lost, and nothing needs a restart. Answers of publications "
             "whose tables stay broken cannot be made again."
         )
@@ -72,7 +75,7 @@ class Rebuild:
         """
         newest, made = self.publications[-1], GENESIS
         for (before, after), files in zip(pairwise(self.publications), self.taken_in, strict=True):
-            cycle = _CycleAgain(lake, self.definitions, made, newest.tables[RAW.name])
+            cycle = _CycleAgain(lake, self.definitions, made, after.sequence, newest.tables[RAW.name])
             folded = cycle.fold(_intake(lake, files, before, after))
             made = _after(made, folded)
         if (made.accounts, made.witnesses) != (newest.accounts, newest.witnesses):
@@ -80,7 +83,7 @@ class Rebuild:
                 f"What was made of `raw` is not what publication {newest.sequence} says, so nothing was published: "
                 f"its accounts are {newest.accounts}, and {made.accounts} came out. Go back instead."
             )
-        rebuilt = replace(newest, sequence=newest.sequence + 1, published_at=clock(), tables=made.tables, lost=())
+        rebuilt = replace(newest, sequence=self.sequence, published_at=clock(), tables=made.tables, lost=())
         publish(lake, rebuilt)
         return f"Published {rebuilt.sequence}, made again from raw."
 
@@ -88,9 +91,12 @@ class Rebuild:
 class _CycleAgain(BatchCycle):
     """A cycle that folds what an earlier one took in, on top of what was made again so far."""
 
-    def __init__(self, lake: Lake, definitions: Definitions, made: Publication, raw_version: int) -> None:
+    def __init__(
+        self, lake: Lake, definitions: Definitions, made: Publication, sequence: int, raw_version: int
+    ) -> None:
         super().__init__(lake, _no_reader, definitions.views, definitions.sources, definitions.default_source)
         self.parent = made
+        self._sequence = sequence
         self._raw_version = raw_version
 
 
@@ -99,16 +105,16 @@ def plan_rebuild(found: Examination, definitions: Definitions) -> Rebuild | None
 
     That is: `raw`, every publication, the logs of all tables, and meanings of decoder and views that never changed.
     """
-    publications = tuple(each.publication for each in found.published)
+    publications = _line(each.publication for each in found.rows)
     newest = found.newest
-    if not publications or found.broken[PUBLICATIONS.name] or not found.is_whole(newest, RAW.name):
+    if RAW.name not in newest.tables or found.broken[PUBLICATIONS.name] or not found.is_whole(newest, RAW.name):
         return None
     if any(log.is_broken for log in found.logs.values()):
         return None
     # A table made anew would count its versions from 0 again, and older publications would name others' content.
     if not all(found.logs[table].opens(version) for table, version in newest.tables.items()):
         return None
-    if not _follow_each_other(publications) or not _mean_the_same(publications, definitions.views):
+    if not _each_is_there(found) or not _mean_the_same(publications, definitions.views):
         return None
     publications = (GENESIS, *publications)
     versions = [publication.tables.get(RAW.name, 0) for publication in publications]
@@ -118,12 +124,25 @@ def plan_rebuild(found: Examination, definitions: Definitions) -> Rebuild | None
         tuple(str(raw.folder / file.path) for file in parts if before < file.added <= after)
         for before, after in pairwise(versions)
     )
-    return Rebuild(publications, taken_in, definitions)
+    return Rebuild(publications, taken_in, definitions, found.logs[PUBLICATIONS.name].head + 1)
 
 
-def _follow_each_other(publications: tuple[Publication, ...]) -> bool:
-    in_order = [publication.sequence for publication in publications] == list(range(1, len(publications) + 1))
-    return in_order and all(at_least(after.cut, before.cut) for before, after in pairwise(publications))
+def _line(publications: Iterable[Publication]) -> tuple[Publication, ...]:
+    """Those that what is public came of: without what was gone back from."""
+    line: list[Publication] = []
+    for publication in publications:
+        while line and not at_least(publication.cut, line[-1].cut):
+            line.pop()
+        line.append(publication)
+    return tuple(line)
+
+
+def _each_is_there(found: Examination) -> bool:
+    """Whether each number is a publication's that can be read, or was never one's."""
+    numbers = [each.publication.sequence for each in found.rows]
+    log = found.logs[PUBLICATIONS.name]
+    added = {file.added for file in log.files}
+    return len({*numbers}) == len(numbers) and added <= {*numbers}
 
 
 def _mean_the_same(publications: tuple[Publication, ...], views: Mapping[str, View]) -> bool:

@@ -101,17 +101,23 @@ class TableLog:
         """Whether that version is there, and the log is whole up to it."""
         return version in self._openable
 
+    def commit_path(self, version: int) -> Path:
+        """Where a version's commit is, or should be."""
+        return self.log_folder / f"{version:020d}.json"
+
     def checkpoint_path(self, version: int) -> Path:
         """Where a version's checkpoint is."""
         return self.log_folder / f"{version:020d}.checkpoint.parquet"
 
-    def files_beyond(self, version: int) -> list[Path]:
-        """What of the log is of higher versions, the highest first; after what leads there."""
+    def built_on(self, version: int) -> list[Path]:
+        """What stands beside the commits of a version and of later ones, the highest first; after what leads there."""
         matches = [_NUMBERED.fullmatch(path.name) for path in self.log_folder.iterdir()]
         numbered = sorted(((int(match.group(1)), match.group()) for match in matches if match), reverse=True)
-        beyond = [self.log_folder / name for number, name in numbered if number > version]
-        leads_there = self.hint.exists() and self.hinted not in range(version + 1)
-        return [self.hint, *beyond] if leads_there else beyond
+        commits = {self.commit_path(number) for number, _ in numbered}
+        beside = [self.log_folder / name for number, name in numbered if number >= version]
+        found = [path for path in beside if path not in commits]
+        leads_there = self.hint.exists() and self.hinted not in range(version)
+        return [self.hint, *found] if leads_there else found
 
     def _read_checkpoints(self) -> dict[int, Actions]:
         found = {}

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batch_layer.doctor.commit_file import EMPTY
-from batch_layer.doctor.finding import GO_BACK, Finding
+from batch_layer.doctor.finding import GIVE_UP, GO_BACK, Finding
 from batch_layer.doctor.table_log import DataFile, TableLog
 from twofold.publication import PUBLICATIONS
 
@@ -66,7 +66,7 @@ def _about_commit(name: str, log: TableLog, version: int, why: str, named: Mappi
     if log.newest_openable > version:
         mend = "Later versions stand on a checkpoint; bring it back from a copy to read earlier ones."
     elif first is None and name != PUBLICATIONS.name:
-        mend = "Move it aside, with what follows it: `twofold doctor --mend`."
+        mend = "Put one that does nothing in its place: `twofold doctor --mend`."
     else:
         mend = GO_BACK
     return Finding("commit", f"{name}, version {version}", f"its commit {why}{passed}. {means}.", mend)
@@ -112,7 +112,7 @@ def about_files(
     for file, why in broken:
         at = sorted(number for version in named if file.is_part_of(version) for number in named[version])
         those = f"Publication {at[0]} is" if len(at) == 1 else f"Publications {at[0]} to {at[-1]} are"
-        mend = "Bring it back from a copy; answers of older publications cannot be made again without it."
+        mend = GIVE_UP
         if newest in at:
             mend = "Rebuild it from `raw`, or go back to the last whole publication: `twofold doctor --mend`."
         yield Finding("data file", f"{name}, {file.path}", f"it {why}. {those} made of it.", mend)

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from crc32c import crc32c
-from kafka.errors import for_code
+from kafka.errors import NotLeaderForPartitionError, for_code
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 from kafka.partitioner import murmur2
@@ -24,6 +24,7 @@ RECORDS_A_BATCH = 500
 """Records in a record batch: about what a producer with 64 KiB batches makes of records of 130 bytes."""
 
 _TIMEOUT_MS = 30_000
+_PAUSE_S = 0.1
 _NULL = b"\x01"
 _BEFORE_CHECKSUM = struct.Struct(">qiib")
 _AFTER_CHECKSUM = struct.Struct(">hiqqqhii")
@@ -96,7 +97,16 @@ class TopicFiller:
         length = 4 + 1 + 4 + len(checked)
         batch = _BEFORE_CHECKSUM.pack(0, length, 0, 2) + _CHECKSUM.pack(crc32c(checked)) + checked
         records.clear()
-        self._manager.run(self._produce, partition, batch)
+        until_s = time.monotonic() + _TIMEOUT_MS / 1000
+        while True:
+            try:
+                self._manager.run(self._produce, partition, batch)
+            except NotLeaderForPartitionError:  # a topic that was made just now
+                if time.monotonic() > until_s:
+                    raise
+                time.sleep(_PAUSE_S)
+            else:
+                return
 
     async def _produce(self, partition: int, batch: bytes) -> None:
         topic_data = ProduceRequest.TopicProduceData

@@ -11,17 +11,19 @@ from time import monotonic
 
 import polars as pl
 
+from serving.names import names
 from serving.query import Query
 from serving.receipts.taken_in import TakenIn, is_below
 from serving.receipts.token import Made
 from serving.speed_side import SpeedSide
 from twofold.decoding import DECODER_HASH, decode
-from twofold.errors import EventLogUnreachable, MeaningDiffers, RecordsGone, TopicMissing, TopicReplaced
+from twofold.errors import ClusterDiffers, EventLogUnreachable, MeaningDiffers, RecordsGone, TopicMissing, TopicReplaced
 from twofold.fold import fold
 from twofold.lane import at_least
 from twofold.ledger import INTERVAL_SCHEMA, MARKET, Ledger
 from twofold.publication import Publication
 from twofold.records import RECORD_SCHEMA, Lost, OpenReader, RecordBatch, batches_of, records_frame
+from twofold.resuming import resume
 from twofold.source import Source, sources_hash
 from twofold.speed_state import SpeedHeader
 from twofold.tables import LEDGER, RAW, TRADES
@@ -110,7 +112,7 @@ class AboveCut:
         trades = decode(batches_of(records), self._declared.sources, self._declared.default_source).trades
         for name, wanted in (("venue", self._query.venue), ("symbol", self._query.symbol)):
             if wanted is not None:
-                trades = trades.filter(pl.col(name) == wanted)
+                trades = trades.filter(names(wanted).rows(trades, name))
         first = Ledger().sort_out(trades).fresh
         return pl.concat([self._taken_in_since(first), self._not_taken_in(first)])
 
@@ -185,16 +187,19 @@ class AboveCut:
 
     def _from_log(self) -> tuple[pl.DataFrame, list[Lost]]:
         """The records from the newest cut to the positions, and what retention has taken from there on."""
-        positions, cut = self._made.positions, self._taken_in.newest.cut
-        start = {lane: cut.get(lane, 0) for lane in positions}
+        newest, positions = self._taken_in.newest, self._made.positions
+        start = {lane: newest.cut.get(lane, 0) for lane in positions}
+        closed = newest.log.closed_lanes(start)
+        gone = [Lost(lane, begin, positions[lane]) for lane, begin in closed.items()]
+        goal = {lane: offset for lane, offset in positions.items() if lane not in closed}
         try:
-            reader = self._declared.open_reader(start)
-        except (TopicMissing, TopicReplaced) as error:
+            reader = resume(self._declared.open_reader, start, newest.log)
+        except (ClusterDiffers, TopicMissing, TopicReplaced) as error:
             raise RecordsGone(f"What lay above the cut cannot be read any more. {error}") from error
         batches: list[RecordBatch] = []
         progressed_at_s = monotonic()
         try:
-            while not at_least(before := reader.positions, positions):
+            while not at_least(before := reader.positions, goal):
                 batches += reader.poll(_POLL_MS, _POLL_RECORDS)
                 if reader.positions != before:
                     progressed_at_s = monotonic()
@@ -203,10 +208,10 @@ class AboveCut:
                         f"No records came for {STALL_S:.0f} s, though the receipt is of {dict(positions)} and reading "
                         f"stands at {before}. Look at the broker, and ask again."
                     )
-            lost = reader.lost
+            gone += reader.lost
         finally:
             reader.close()
-        return records_frame(batches).filter(is_below(positions)), lost
+        return records_frame(batches).filter(is_below(positions)), gone
 
 
 def _less(gap: Lost, others: Iterable[tuple[str, int, int]]) -> list[Lost]:

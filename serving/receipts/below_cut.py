@@ -9,6 +9,7 @@ from functools import cached_property
 import polars as pl
 
 from serving.batch_side import BatchSide
+from serving.names import names
 from serving.query import Query
 from serving.receipts.history import NEVER, History
 from serving.receipts.taken_in import TakenIn, files_within, is_below
@@ -78,16 +79,17 @@ class BelowCut:
 
     def _asked_span(self) -> Span:
         query = self._query
-        return Span(query.aligned_us(query.start_us), query.aligned_us(query.end_us))
+        return Span(query.start_us, query.end_us)
 
     def _knows_how_many(self) -> bool:
         query = self._query
-        return query.last is not None and set(query.view.keys) == set(MARKET) and self._bounds is not None
+        knows = query.last is not None and query.finality is None and set(query.view.keys) == set(MARKET)
+        return knows and self._bounds is not None
 
     def _newest_partials(self) -> pl.DataFrame:
         """The partials of the newest windows of each market: looked for ever further back, till all are there."""
         query, asked = self._query, self._asked_span()
-        length_us, markets = query.interval_us, self._taken_in.markets.filter(self._is_asked())
+        length_us, markets = query.interval_us, self._markets
         first_us, newest_us = self._event_bounds()
         end_us = newest_us + 1 if asked.end_us is None else min(asked.end_us, newest_us + 1)
         begin_us = first_us if asked.first_us is None else max(asked.first_us, first_us)
@@ -117,12 +119,21 @@ class BelowCut:
         least_us, most_us = times.select(least=pl.all().min(), most=pl.all().max()).collect().row(0)
         return least_us, most_us
 
+    @cached_property
+    def _markets(self) -> pl.DataFrame:
+        """The markets that the question is about."""
+        markets = self._taken_in.markets
+        for column, wanted in (("venue", self._query.venue), ("symbol", self._query.symbol)):
+            if wanted is not None:
+                markets = markets.filter(names(wanted).rows(markets, column))
+        return markets
+
     def _is_asked(self) -> pl.Expr:
         """The rows of the markets that the question is about."""
         asked = pl.lit(value=True)
-        for name, wanted in (("venue", self._query.venue), ("symbol", self._query.symbol)):
+        for column, wanted in (("venue", self._query.venue), ("symbol", self._query.symbol)):
             if wanted is not None:
-                asked &= pl.col(name) == wanted
+                asked &= pl.col(column).is_in(self._markets[column].unique().to_list())
         return asked
 
     def _partials(self, span: Span) -> pl.DataFrame:
@@ -142,12 +153,10 @@ class BelowCut:
         if self._bounds is None:
             return
         files = files_within(self._bounds, "event_time", span.first_us, span.end_us)
-        if self._query.symbol is not None:
-            symbol = pl.lit(self._query.symbol)
-            may = pl.lit(value=True)
-            if {"min.symbol", "max.symbol"} <= set(files.columns):  # long names are cut off there, upwards at the end
-                may = ((pl.col("min.symbol") <= symbol) & (pl.col("max.symbol") >= symbol)).fill_null(value=True)
-            files = files.filter(may)
+        if self._query.symbol is not None and {"min.symbol", "max.symbol"} <= set(files.columns):
+            symbols = self._markets["symbol"]
+            may = (pl.col("min.symbol") <= symbols.max()) & (pl.col("max.symbol") >= symbols.min())
+            files = files.filter(may.fill_null(value=True))  # long names are cut off there, upwards at the end
         wanted = is_below(self._publication.cut) & self._is_asked() & span.holds("event_time")
         parts = files.with_columns(part=pl.col("num_records").fill_null(FOLDED_AT_ONCE).cum_sum() // FOLDED_AT_ONCE)
         for part in parts.partition_by("part", maintain_order=True):
@@ -162,8 +171,9 @@ class BelowCut:
         added = came.select(*view.group, "taken_in_by").unique()
         due = pl.col("window_start").to_physical() + view.window_us + view.lateness_us
         marks = self._history.watermarks_before(added["venue"], added["taken_in_by"])
+        before = self._history.sequences_before(added["taken_in_by"])
         passed = (pl.col("watermark_before") != NEVER) & (pl.col("due") <= pl.col("watermark_before"))
-        return added.with_columns(due.alias("due"), marks).filter(passed).drop("watermark_before")
+        return added.with_columns(due.alias("due"), marks, before).filter(passed).drop("watermark_before")
 
     def _revised(self, late: list[pl.DataFrame]) -> pl.DataFrame:
         """How often each group was revised: it was late, and no gap had held it open."""
@@ -193,8 +203,8 @@ class BelowCut:
 _HOLD = (
     pl.col("venue") == pl.col("gap_venue"),
     pl.col("symbol") == pl.col("gap_symbol"),
-    pl.col("opened_at") < pl.col("taken_in_by"),
-    pl.col("ended_at") >= pl.col("taken_in_by"),
+    pl.col("opened_at") <= pl.col("sequence_before"),
+    pl.col("ended_at") > pl.col("sequence_before"),
     pl.col("watermark") < pl.col("due"),
     pl.col("held_first") < pl.col("end_us"),
     pl.col("held_last") >= pl.col("start_us"),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
-from serving.answer import merged_answer
+from serving.answer import answer_of_known
 from serving.query import Query, asked_again
 from serving.receipts.above_cut import AboveCut, Declared
 from serving.receipts.below_cut import BelowCut
@@ -17,6 +17,7 @@ from serving.receipts.history import HistoryReader
 from serving.receipts.taken_in import TakenIn
 from serving.receipts.token import Asked, Contents, Made, TokenSigner, columns_hash
 from serving.seam import Pair
+from serving.writing import rows_json
 from twofold.clock import from_epoch_us, to_epoch_us
 from twofold.errors import MeaningDiffers, PublicationUnknown, ReceiptInvalid, UnknownName, ViewRetired
 from twofold.lake import Lake
@@ -62,6 +63,7 @@ class Remaker:
             ReceiptInvalid: the token is not of this deployment.
             ViewRetired: the view is not declared so any more.
             PublicationUnknown: the lake has no such publication.
+            GivenUp: it had one, of which nothing can be made any more.
             MeaningDiffers: decoder, sources or publication are others.
             RecordsGone: what lay above the cut is neither in the lake nor in the event log.
             LakeUnreachable: the lake cannot be read.
@@ -70,9 +72,9 @@ class Remaker:
         """
         held = self.signer.read(token)
         query = self._query(held.asked)
-        found = merged_answer(query, self._pair(query, held))
+        found = answer_of_known(query, self._pair(query, held))
         receipt = {**found.receipt(), "token": token}
-        return MadeAgain(orjson.dumps(found.json_rows()), orjson.dumps(receipt))
+        return MadeAgain(rows_json(found.rows), orjson.dumps(receipt))
 
     def _query(self, asked: Asked) -> Query:
         name = str(asked.query.get("view"))

@@ -20,7 +20,7 @@ from itsdangerous.exc import BadData
 
 from serving.answer import SHOWN_HASH
 from serving.query import Query
-from serving.seam import Pair
+from serving.state import State
 from twofold.clock import to_epoch_us
 from twofold.decoding import DECODER_HASH
 from twofold.errors import ReceiptInvalid
@@ -100,9 +100,9 @@ class Contents(msgspec.Struct, frozen=True):
     asked: Asked
 
 
-def contents(query: Query, pair: Pair) -> Contents:
+def contents(query: Query, state: State) -> Contents:
     """What the token of an answer holds."""
-    return Contents(_made(pair), _asked(query))
+    return Contents(_made(state), _asked(query))
 
 
 def columns_hash(view: View) -> str:
@@ -120,13 +120,13 @@ class TokenSigner:
     def __init__(self, keys: Sequence[str]) -> None:
         newest_last = list(reversed(keys))
         self._signer = Signer(newest_last, salt=_SALT, key_derivation="hmac", digest_method=hashlib.sha256)
-        self._last: tuple[Pair, bytes] | None = None
+        self._last: tuple[State, bytes] | None = None
 
-    def sign(self, query: Query, pair: Pair) -> str:
+    def sign(self, query: Query, state: State) -> str:
         """The token of an answer."""
         last = self._last
-        if last is None or last[0].batch is not pair.batch or last[0].speed is not pair.speed:
-            self._last = last = pair, _written(_made(pair))
+        if last is None or not _is_one(last[0], state):
+            self._last = last = state, _written(_made(state))
         asked = base64_encode(msgspec.json.encode(_asked(query)))
         return self._signer.sign(b".".join([last[1], asked])).decode()
 
@@ -155,15 +155,21 @@ def read_unverified(token: str) -> Contents:
     return _read(token.encode().rpartition(b".")[0])
 
 
-def _made(pair: Pair) -> Made:
-    publication, header = pair.batch.publication, pair.speed.header if pair.speed else None
+def _is_one(state: State, other: State) -> bool:
+    """Whether two states are of one pair."""
+    is_one = state.publication is other.publication and state.positions is other.positions
+    return is_one and state.lost is other.lost and state.sources_hash == other.sources_hash
+
+
+def _made(state: State) -> Made:
+    publication = state.publication
     return Made(
         sequence=publication.sequence,
         published_us=to_epoch_us(publication.published_at),
         decoder_hash=(publication.decoder_hash or DECODER_HASH)[:SHOWN_HASH],
-        sources_hash=header.sources_hash if header else None,
-        lanes=_packed(publication.cut, pair.positions),
-        lost=header.lost if header else [],
+        sources_hash=state.sources_hash,
+        lanes=_packed(publication.cut, state.positions),
+        lost=list(state.lost),
     )
 
 

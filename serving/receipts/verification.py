@@ -91,10 +91,10 @@ class Verification:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="verification", daemon=True)
 
-    def offer(self, token: str, given: MadeAgain) -> None:
-        """Say that an answer is about to be given; it may be taken as a sample."""
+    def offer(self, token: str, given: Callable[[], MadeAgain]) -> None:
+        """Say that an answer is about to be given; it may be taken as a sample, and then is asked for."""
         if self._random.random() < self._share:
-            self._waiting.append(Sample(token, digest(given)))
+            self._waiting.append(Sample(token, digest(given())))
 
     def start(self) -> None:
         """Start checking, if any samples are taken."""

@@ -10,6 +10,7 @@ from serving.answer import Answer
 from serving.receipts.remaking import MadeAgain, Remaker
 from serving.receipts.token import TokenSigner
 from serving.receipts.verification import Verification
+from serving.writing import rows_json
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class Receipts:
     remaker: Remaker
     verification: Verification
 
-    def vouch(self, made: Answer) -> MadeAgain:
-        """Rows and receipt of an answer, as JSON; by the receipt's token both can be made again."""
-        token = self.signer.sign(made.query, made.pair)
-        given = MadeAgain(orjson.dumps(made.json_rows()), orjson.dumps({**made.receipt(), "token": token}))
-        self.verification.offer(token, given)
-        return given
+    def vouch(self, page: Answer) -> bytes:
+        """The receipt of an answer, as JSON; by its token, answer and receipt can be made again."""
+        token = self.signer.sign(page.query, page.state)
+        receipt = orjson.dumps({**page.receipt(), "token": token})
+        self.verification.offer(token, lambda: MadeAgain(rows_json(page.rows), receipt))
+        return receipt

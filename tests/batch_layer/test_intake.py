@@ -8,7 +8,7 @@ import pytest
 from memory_log import MemoryLog, MemoryReader, Poll
 
 from batch_layer.intake import STALL_S, Intake, take_in
-from twofold.errors import EventLogError
+from twofold.errors import LaneStalled
 from twofold.lane import Positions
 from twofold.records import RecordBatch
 
@@ -92,8 +92,21 @@ def test_a_lane_that_is_added_is_taken_in_from_its_beginning(log: MemoryLog) -> 
 def test_a_broker_that_promises_records_and_sends_none_is_an_error(log: MemoryLog) -> None:
     nothing: list[Poll] = [[]] * 10
     seconds = count(step=STALL_S / 4)
-    with pytest.raises(EventLogError, match=r"No records came for 30 s.*next cycle tries again"):
+    with pytest.raises(LaneStalled, match=r"No records came for 30 s of t/0, t/1, though.*next cycle tries again"):
         take_in(log.open_reader({}, nothing), 1_000, now_s=lambda: next(seconds))
+
+
+def test_a_lane_that_stalls_stays_where_it_is_and_the_others_are_taken_in(log: MemoryLog) -> None:
+    polls: list[Poll] = [[(0, 2)], [(0, 3)], *[[]] * 40]
+    seconds = count(step=STALL_S / 16)
+    intake = take_in(log.open_reader({}, polls), 1_000, now_s=lambda: next(seconds))
+    assert (intake.stalled, intake.cut, intake.records) == (["t/1"], {"t/0": 5, "t/1": 0}, 5)
+
+
+def test_a_lane_that_stalls_is_named_also_where_the_others_fill_the_cycle(log: MemoryLog) -> None:
+    polls: list[Poll] = [[(0, 1)]] * 5
+    seconds = count(step=STALL_S / 4)
+    assert take_in(log.open_reader({}, polls), 5, now_s=lambda: next(seconds)).stalled == ["t/1"]
 
 
 def test_slow_progress_is_waited_for(log: MemoryLog) -> None:

@@ -13,6 +13,7 @@ from small_market import LANES, SmallMarket
 from batch_layer.dead_letters import DeadLetters
 from batch_layer.retries import RETRY_SCHEMA, retries_above, retries_below, with_first_places
 from twofold.lane import Positions
+from twofold.log_identity import LogIdentity
 from twofold.publication import GENESIS
 
 FIRST = f"{LANES[0]}:0"
@@ -82,13 +83,13 @@ def test_those_above_the_cut_are_found_in_the_log(market: SmallMarket, monkeypat
 
     desk_trade(market, headers=first_at(b"lane/0:1"))
     cut = cycle(market).cut
-    assert fates(retries_above(open_reader, cut)) == {}
+    assert fates(retries_above(open_reader, cut, LogIdentity())) == {}
     for lane in (0, 1, 1):
         market.trade("10:00:00", lane=lane)
         desk_trade(market, lane=lane, headers=first_at(FIRST.encode()))
     unpublished = (FIRST, "unpublished")
     expected = {(LANES[0], 2): unpublished, (LANES[1], 1): unpublished, (LANES[1], 3): unpublished}
-    assert fates(retries_above(open_reader, cut)) == expected
+    assert fates(retries_above(open_reader, cut, LogIdentity())) == expected
     assert closed == [cut, market.log.end_offsets()]
 
 

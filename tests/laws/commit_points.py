@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 from unittest.mock import patch
 
 from deltalake import DeltaTable, write_deltalake
@@ -17,6 +17,8 @@ from twofold import lake
 
 Hook = Callable[[str], None]
 """Called with what has just happened: `write`, `restore` or `open`; or is about to: `create`."""
+
+Moment = Literal["before", "after"]
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -65,6 +67,19 @@ def crash_after(number: int) -> Iterator[None]:
             yield
         except Crash:
             return
+
+
+@contextmanager
+def at_commit(moment: Moment, table: str, act: Callable[[str], None]) -> Iterator[None]:
+    """Act right before or right after each commit to a table; `act` is told what it is, `write` or `restore`."""
+    with ExitStack() as stack:
+        stack.enter_context(
+            patch.object(lake, "write_deltalake", _acting("write", lake.write_deltalake, moment, table, act))
+        )
+        stack.enter_context(
+            patch.object(DeltaTable, "restore", _acting("restore", DeltaTable.restore, moment, table, act))
+        )
+        yield
 
 
 class Held:
@@ -135,3 +150,18 @@ def _telling_of(what: str, real: Callable[P, Result]) -> Callable[P, Result]:
         return result
 
     return telling_too
+
+
+def _acting(
+    what: str, real: Callable[..., Result], moment: Moment, table: str, act: Callable[[str], None]
+) -> Callable[..., Result]:
+    def commit(target: DeltaTable, *args: object, **kwargs: object) -> Result:
+        is_here = target.table_uri.rstrip("/").endswith(f"/{table}")
+        if is_here and moment == "before":
+            act(what)
+        result = real(target, *args, **kwargs)
+        if is_here and moment == "after":
+            act(what)
+        return result
+
+    return commit

@@ -40,7 +40,8 @@ _SIZES = ("0.00000001", "0.02", "7", "99.99999999")
 class Sending:
     """One record to send. What an id stands for is settled when it is first sent; after that it is sent again.
 
-    A `broken` one is a dead letter that says which trade it would have been.
+    A `broken` one is a dead letter that says which trade it would have been. One sent `otherwise` has a body of its
+    own, whatever its id stands for.
     """
 
     lane: int
@@ -55,6 +56,7 @@ class Sending:
     collected_late_ms: int | None = None
     not_a_trade: int | None = None
     broken: bool = False
+    otherwise: bool = False
     marker: bool = False
 
     def __repr__(self) -> str:
@@ -64,8 +66,11 @@ class Sending:
         return f"Sending({', '.join(f'{name}={value!r}' for name, value in said.items())})"
 
 
-def sendings() -> st.SearchStrategy[Sending]:
-    """Any record: mostly trades of few ids, so that many are sent again, and few that are far from their time."""
+def sendings(*, otherwise: bool = False) -> st.SearchStrategy[Sending]:
+    """Any record: mostly trades of few ids, so that many are sent again, and few that are far from their time.
+
+    Some of those that are sent again have another body if `otherwise`.
+    """
     return st.builds(
         Sending,
         lane=st.integers(0, 3),
@@ -80,6 +85,7 @@ def sendings() -> st.SearchStrategy[Sending]:
         collected_late_ms=st.sampled_from([None, None, 0, 75_000, -20_000, 8_000_000]),
         not_a_trade=st.sampled_from([*[None] * 60, *range(len(NOT_TRADES))]),
         broken=st.sampled_from([*[False] * 20, True]),
+        otherwise=st.sampled_from([False, False, otherwise]),
         marker=st.sampled_from([*[False] * 15, True]),
     )
 
@@ -118,6 +124,8 @@ class Market:
         name = (sending.source, sending.symbol, sending.trade_id)
         if sending.broken:
             body = self._body(replace(sending, price="0"))
+        elif sending.otherwise:
+            body = self._body(sending)
         else:
             body = self._bodies.setdefault(name, self._body(sending))
         headers: tuple[tuple[str, bytes | None], ...] = ()

@@ -54,7 +54,7 @@ class Turn:
 TURNS = st.lists(
     st.builds(
         Turn,
-        sent=st.lists(sendings(), min_size=7, max_size=12),
+        sent=st.lists(sendings(otherwise=True), min_size=7, max_size=12),
         micro_batches=st.lists(POLL, max_size=4),
         asked=st.booleans(),
         max_records=st.sampled_from([5, 1_000]),

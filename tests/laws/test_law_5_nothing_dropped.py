@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from laws.market import LANES, Market, Sending, sendings
-from laws.parts import SOURCE, SteppedWorker, one_in, run_cycle
+from laws.commit_points import crash_after
+from laws.market import LANES, Market, Sending, sendings, steady_trades
+from laws.parts import SOURCE, SteppedWorker, check_rows, check_tables, cuts_up_to, one_in, run_cycle
 from memory_log import Poll
 
+from serving.batch_side import load_batch_side
 from speed_layer.base import Base
 from speed_layer.base_fold import BaseFold
 from speed_layer.reading import Reading
@@ -55,6 +59,27 @@ def test_the_batch_side_accounts_for_every_offset(turns: list[tuple[list[Sending
             every_record_lies_somewhere(lake)
             for lane, end in published.cut.items():
                 assert published.accounts.get(lane, Account()).read == end
+
+
+@pytest.mark.parametrize("commits", [1, 2, 5])
+def test_what_a_killed_cycle_kept_is_not_lost_when_retention_takes_it(tmp_path: Path, commits: int) -> None:
+    lake, market = Lake(str(tmp_path)), Market()
+    market.send(steady_trades(9))
+    run_cycle(lake, market.log)
+    market.send(
+        [Sending(lane=n % 3, gap_ms=900, trade_id=100 + n, not_a_trade=4 if n == 3 else None) for n in range(9)]
+    )
+    oracle = market.oracle()
+    with crash_after(commits):
+        run_cycle(lake, market.log)
+    for lane, end in market.log.end_offsets().items():
+        market.log.trim(lane, end)
+    published = run_cycle(lake, market.log)
+    assert all(account.lost == 0 for account in published.accounts.values())
+    every_record_lies_somewhere(lake)
+    cuts = cuts_up_to(lake, published.sequence)
+    check_tables(lake, published, oracle, cuts)
+    check_rows(load_batch_side(lake, VIEWS, published, None), None, oracle, cuts)
 
 
 @given(sent=st.lists(sendings(), min_size=5, max_size=40), trims=st.lists(TRIM, max_size=4), size=st.integers(1, 5))

@@ -18,13 +18,14 @@ from laws.holes import scripts_with_holes
 from laws.market import BEGIN_MS, Market, Sending, sendings, steady_trades
 from laws.parts import SteppedWorker, everything_merged_soon, new_cycle, one_in, run_cycle
 from memory_log import MemoryReader
-from vouched import vouching
+from vouched import given_of, vouching
 
 from serving.answer import answer
 from serving.batch_side import BatchSide, load_batch_side
 from serving.query import Query
 from serving.receipts.remaking import MadeAgain
 from serving.seam import Pair
+from serving.state import State
 from twofold.errors import RecordsGone
 from twofold.lake import Lake
 from twofold.lane import Positions
@@ -92,8 +93,8 @@ class Course:
         receipts = vouching(self.lake)
         known = {(venue, symbol) for venue, symbol in _markets(query, pair)}
         if known:
-            token = receipts.signer.sign(query, pair)
-            self.answers.append(Given(token, receipts.vouch(answer(query, pair)), self._above_cut(pair)))
+            token = receipts.signer.sign(query, State.of(pair))
+            self.answers.append(Given(token, given_of(receipts, answer(query, pair)), self._above_cut(pair)))
 
     def _above_cut(self, pair: Pair) -> frozenset[tuple[str, int]]:
         lost = pair.speed.header.lost if pair.speed else []

@@ -5,26 +5,41 @@ the same names and values (decimals and times as text), ordered by venue, symbol
 of all publications up to the answer's own, first to last, they carry `finality` and `revisions`.
 
 Of a trade that stands in the log more than once the first counts: in order of the publication that took it in, then of
-(arrival time, lane, offset). As long as all of them have one body, only the accounts by lane tell which one it was; and
-above the cut, where micro-batches decide, an account of the product may name another lane for it than the oracle does.
+(arrival time, lane, offset). As long as all of them have one body, only the accounts by lane tell which one it was.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from oracle.finality import Window, labels
 from oracle.gaps import Published
 from oracle.record import DEFAULT_SOURCE, SOURCES, OracleRecord, OracleSource, Positions
 from oracle.views import VIEWS, Row, rfc3339
-from oracle.wire import OracleTrade, read_identity, read_trade
+from oracle.wire import Identity, OracleTrade, read_identity, read_trade
 
 HOLE_AGE_S = 3600.0
 """How long a gap stays open, unless an oracle is told otherwise."""
 
-__all__ = ["Oracle", "OracleAccount", "OracleRecord", "OracleSource", "OracleTrade", "Positions", "Row", "rfc3339"]
+OffsetRange = tuple[str, int, int]
+"""A lane, the first offset, and the one after the last."""
+
+_Cuts = tuple[tuple[tuple[str, int], ...], ...]
+
+__all__ = [
+    "OffsetRange",
+    "Oracle",
+    "OracleAccount",
+    "OracleRecord",
+    "OracleSource",
+    "OracleTrade",
+    "Positions",
+    "Row",
+    "rfc3339",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +62,43 @@ class Oracle:
         default_source: str = DEFAULT_SOURCE,
         hole_age_s: float = HOLE_AGE_S,
     ) -> None:
-        self.records = list({(record.lane, record.offset): record for record in records}.values())
-        read = [read_trade(record, sources, default_source) for record in self.records]
-        self.usable = [trade for trade in read if trade is not None]
-        letters = [record for record, trade in zip(self.records, read, strict=True) if trade is None]
-        found = [(record, read_identity(record, sources, default_source)) for record in letters]
-        self._unusable = [(record, identity) for record, identity in found if identity is not None]
+        self.records: list[OracleRecord] = []
+        self.usable: list[OracleTrade] = []
+        self._unusable: list[tuple[OracleRecord, Identity]] = []
+        self._sources = sources
+        self._default_source = default_source
+        self._known: set[tuple[str, int]] = set()
         venues = {source.venue for source in sources.values()}
         self._venues = venues - {source.venue for source in sources.values() if not source.contiguous}
         self._hole_age_us = round(hole_age_s * 1_000_000)
-        self._published: dict[tuple[tuple[tuple[str, int], ...], ...], Published] = {(): Published()}
+        self._published: dict[_Cuts, Published] = {(): Published()}
+        self._last_taken: tuple[object, list[tuple[int, OracleTrade]]] = ((), [])
+        self.add(records)
+
+    def add(self, records: Iterable[OracleRecord]) -> None:
+        """Take in more of the log; what is known already is passed over."""
+        new = {(record.lane, record.offset): record for record in records}
+        added = [record for place, record in new.items() if place not in self._known]
+        self._known.update(new)
+        self.records += added
+        for record in added:
+            trade = read_trade(record, self._sources, self._default_source)
+            if trade is not None:
+                self.usable.append(trade)
+            elif (identity := read_identity(record, self._sources, self._default_source)) is not None:
+                self._unusable.append((record, identity))
+        self._change((record.lane, record.offset) for record in added)
+
+    def without(self, lost: Iterable[OffsetRange]) -> Oracle:
+        """An oracle of the same log, of which nobody could read these records."""
+        gone = {(lane, offset) for lane, first, after in lost for offset in range(first, after)}
+        other = copy(self)
+        other.records = [record for record in self.records if (record.lane, record.offset) not in gone]
+        other.usable = [trade for trade in self.usable if (trade.lane, trade.offset) not in gone]
+        other._unusable = [item for item in self._unusable if (item[0].lane, item[0].offset) not in gone]
+        other._known = self._known | gone  # So that they stay away.
+        other._change(gone)
+        return other
 
     def trades(self, positions: Positions, cuts: Sequence[Positions] = ()) -> list[OracleTrade]:
         """The first occurrence of each trade below `positions`."""
@@ -113,9 +155,22 @@ class Oracle:
             for lane in sorted(read)
         }
 
+    def _change(self, places: Iterable[tuple[str, int]]) -> None:
+        """Forget what was worked out of these records, or without them."""
+        first: dict[str, int] = {}
+        for lane, offset in places:
+            first[lane] = min(offset, first.get(lane, offset))
+        self._last_taken = ((), [])
+        self._published = {
+            cuts: published
+            for cuts, published in self._published.items()
+            if not cuts or all(dict(cuts[-1]).get(lane, 0) <= offset for lane, offset in first.items())
+        }
+
     def _publications(self, cuts: Sequence[Positions]) -> list[Published]:
         """What each publication said; none of it changes when more cuts follow, so each is worked out once."""
-        keys = [tuple(tuple(sorted(cut.items())) for cut in cuts[:number]) for number in range(len(cuts) + 1)]
+        whole = _key(cuts)
+        keys = [whole[:number] for number in range(len(whole) + 1)]
         for number, key in enumerate(keys[1:], start=1):
             if key not in self._published:
                 cut = cuts[number - 1]
@@ -127,12 +182,20 @@ class Oracle:
 
     def _taken(self, positions: Positions, cuts: Sequence[Positions]) -> list[tuple[int, OracleTrade]]:
         """First occurrences with the place of the first cut that is past them; past all cuts it is their number."""
+        asked = (tuple(sorted(positions.items())), _key(cuts))
+        if self._last_taken[0] == asked:
+            return self._last_taken[1]
         placed = [(_place(trade, cuts), trade) for trade in self.usable if _is_below(trade, positions)]
         placed.sort(key=lambda item: (item[0], item[1].arrival_us, item[1].lane, item[1].offset))
         first: dict[tuple[str, str, int], tuple[int, OracleTrade]] = {}
         for item in placed:
             first.setdefault((item[1].venue, item[1].symbol, item[1].trade_id), item)
-        return list(first.values())
+        self._last_taken = (asked, list(first.values()))
+        return self._last_taken[1]
+
+
+def _key(cuts: Sequence[Positions]) -> _Cuts:
+    return tuple(tuple(sorted(cut.items())) for cut in cuts)
 
 
 def _time(time_us: int | None) -> str | None:

@@ -8,7 +8,7 @@ import pytest
 from eventually import eventually
 from small_market import DAY, LANES, SmallMarket
 
-from serving.answer import Answer, answer, freshness
+from serving.answer import Answer, answer
 from serving.batch_side import load_batch_side
 from serving.query import BaseChoice, parse_query
 from serving.seam import Pair
@@ -292,7 +292,7 @@ def test_a_lake_without_a_publication_gives_no_rows(market: SmallMarket) -> None
     found = ask(published(market))
     assert found.json_rows() == []
     assert found.receipt()["sequence"] == 0
-    assert freshness(found.pair)["newest_event"] is None
+    assert found.state.freshness()["newest_event"] is None
 
 
 def test_without_a_publication_everything_is_live_and_provisional(market: SmallMarket) -> None:
@@ -327,10 +327,10 @@ def test_freshness_tells_the_newest_event_of_either_side_and_the_lag(market: Sma
     market.cycle()
     market.trade("10:00:04")
     pair = live(market)
-    assert freshness(ask(pair).pair)["newest_event"] == f"{DAY}T10:00:05Z"
+    assert ask(pair).state.freshness()["newest_event"] == f"{DAY}T10:00:05Z"
     assert pair.speed is not None
     behind = replace(pair.speed, header=pair.speed.header.model_copy(update={"ends": {LANES[0]: 12, LANES[1]: 3}}))
-    fresh = freshness(ask(replace(pair, speed=behind)).pair)
+    fresh = ask(replace(pair, speed=behind)).state.freshness()
     assert fresh["lag_records"] == 10 + 3
     assert isinstance(fresh["age_ms"], int)
     assert fresh["speed"] == "live"
@@ -342,7 +342,7 @@ def test_the_batch_side_alone_stands_at_its_cut_and_claims_no_lag(market: SmallM
     market.trade("10:00:06")
     found = ask(replace(published(market), mode="unused"), base="published")
     assert found.receipt()["positions"] == found.receipt()["cut"] == {LANES[0]: 1, LANES[1]: 0}
-    assert freshness(found.pair) == {
+    assert found.state.freshness() == {
         "newest_event": f"{DAY}T10:00:05Z",
         "lag_records": None,
         "age_ms": None,

@@ -100,7 +100,8 @@ def test_the_views_are_listed_with_their_columns(api: Served) -> None:
     assert views.keys() == VIEWS.keys()
     bars = views["bars"]
     assert (bars["hash"], bars["grain_us"], bars["keys"]) == (VIEWS["bars"].hash, 60_000_000, ["venue", "symbol"])
-    assert [column["name"] for column in bars["columns"]] == list(VIEWS["bars"].columns)
+    assert [column["name"] for column in bars["columns"]] == list(api.rows()[0])
+    assert all(column["meaning"] for view in views.values() for column in view["columns"])
 
 
 def test_the_lanes_are_listed_with_what_became_of_every_record(api: Served) -> None:
@@ -116,6 +117,8 @@ def test_the_lanes_are_listed_with_what_became_of_every_record(api: Served) -> N
                 "dead_letters": 0,
                 "lost": 0,
                 "balanced": True,
+                "closed": False,
+                "stalled": False,
             },
             {
                 "lane": LANES[1],
@@ -126,6 +129,8 @@ def test_the_lanes_are_listed_with_what_became_of_every_record(api: Served) -> N
                 "dead_letters": 1,
                 "lost": 0,
                 "balanced": True,
+                "closed": False,
+                "stalled": False,
             },
         ],
         "sequence": 1,
@@ -140,18 +145,12 @@ def test_health_and_readiness(api: Served) -> None:
 
 def test_the_api_describes_itself(api: Served) -> None:
     paths = api.get("/openapi.json").json()["paths"]
-    assert paths.keys() == {
-        "/v1/views",
-        "/v1/views/{view}",
-        "/v1/receipts/{token}",
-        "/v1/verification",
-        "/v1/gaps",
-        "/v1/lanes",
-        "/healthz",
-        "/readyz",
-    }
+    receipts = {"/v1/receipts/{token}", "/v1/verification"}
+    views, problems = {"/v1/views", "/v1/views/{view}"}, {"/v1/problems", "/v1/problems/{name}"}
+    assert paths.keys() == views | problems | receipts | {"/v1/gaps", "/v1/lanes", "/healthz", "/readyz"}
     parameters = {parameter["name"] for parameter in paths["/v1/views/{view}"]["get"]["parameters"]}
-    assert parameters == {"view", "venue", "symbol", "interval", "start", "end", "last", "base"}
+    rows = {"venue", "symbol", "interval", "start", "end", "last", "finality", "base"}
+    assert parameters == {"view", "columns", "limit", "cursor", "format", "layout"} | rows
     assert api.get("/docs").is_success
 
 
@@ -177,7 +176,7 @@ def test_the_api_describes_itself(api: Served) -> None:
         ("last=", ("last", "integer")),
         ("base=both", ("base", "'live' or 'published'")),
         ("symbol=BTCUSDT&symbol=ETHUSDT", ("'symbol' stands there 2 times",)),
-        ("limit=3", ("no parameter 'limit'", "venue, symbol, interval, start, end, last, base")),
+        ("Limit=3", ("no parameter 'Limit'", "venue, symbol, interval, start, end, last, columns")),
         ("Symbol=BTCUSDT", ("no parameter 'Symbol'",)),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from served import Served, assert_is_problem, served
 from small_market import DAY, SmallMarket
 
-from serving import app
+from serving.routes import gaps as route
 
 
 @pytest.fixture(scope="module")
@@ -64,5 +64,5 @@ def test_any_other_parameter_is_refused(api: Served) -> None:
 
 def test_many_gaps_are_answered_alike(api: Served) -> None:
     few = gaps(api)
-    with patch.object(app, "AT_ONCE_ROWS", 2):
+    with patch.object(route, "AT_ONCE_ROWS", 2):
         assert gaps(api) == few

@@ -10,9 +10,11 @@ from vouched import vouching
 from serving import spoken
 from serving.answer import answer
 from serving.batch_side import load_batch_side
+from serving.presentation import Presentation
 from serving.query import Query
 from serving.seam import Pair
 from serving.spoken import Speaker, Spoken
+from serving.state import State
 from twofold.errors import UnknownName
 from twofold.publication import Publications
 from twofold.views import VIEWS
@@ -39,7 +41,7 @@ def speaking(market: SmallMarket) -> Speaker:
 
 def text(said: Spoken | None) -> bytes:
     assert said is not None
-    return orjson.dumps(said._asdict())
+    return said.written(Presentation(), b"null")
 
 
 def test_what_is_said_is_the_answer(market: SmallMarket) -> None:
@@ -47,8 +49,9 @@ def test_what_is_said_is_the_answer(market: SmallMarket) -> None:
     made = answer(ALL, pair)
     said = orjson.loads(text(speaking(market).answer(ALL, pair)))
     token = said["receipt"].pop("token")
-    assert said == {"rows": made.json_rows(), "receipt": orjson.loads(orjson.dumps(made.receipt()))}
-    assert vouching(market.lake).signer.sign(ALL, pair) == token
+    assert vouching(market.lake).signer.sign(ALL, State.of(pair)) == token
+    receipt = orjson.loads(orjson.dumps(made.receipt()))
+    assert said == {"view": "bars", "rows": made.json_rows(), "receipt": receipt, "freshness": None}
 
 
 def test_a_question_asked_again_of_the_same_pair_is_known_by_then(market: SmallMarket) -> None:

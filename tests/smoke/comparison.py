@@ -51,15 +51,13 @@ class Comparison:
         self.cuts: dict[int, dict[str, int]] = {
             instant.receipt["sequence"]: instant.receipt["cut"] for instant in instants if instant.body
         }
-        self._positions: dict[str, int] = {}
-        self._sequence = 0
-        self._settled: dict[tuple[str, str, str, str, str], Row] = {}
+        self._succession = Succession()
 
     def judge(self, instant: Instant) -> Verdict:
         """Compare one answer."""
         if not instant.body:
             return Verdict(instant, (instant.problem,))
-        return Verdict(instant, (*self._rows(instant), *self._never_back(instant), *self._stays_settled(instant)))
+        return Verdict(instant, (*self._rows(instant), *self._cut(instant), *self._succession.differences(instant)))
 
     def _rows(self, instant: Instant) -> list[str]:
         sequence, positions = instant.receipt["sequence"], instant.receipt["positions"]
@@ -71,6 +69,23 @@ class Comparison:
         rows = self._oracle.rows(question.view, question.interval_s, positions, cuts)
         return list(row_differences(chosen(rows, question), instant.body["rows"]))
 
+    def _cut(self, instant: Instant) -> list[str]:
+        sequence = instant.receipt["sequence"]
+        return [] if instant.receipt["cut"] == self.cuts[sequence] else [f"publication {sequence} has two cuts"]
+
+
+class Succession:
+    """Answers in the order in which they came: none takes back what one before it gave."""
+
+    def __init__(self) -> None:
+        self._positions: dict[str, int] = {}
+        self._sequence = 0
+        self._settled: dict[tuple[str, str, str, str, str], Row] = {}
+
+    def differences(self, instant: Instant) -> list[str]:
+        """What the next answer takes back."""
+        return [*self._never_back(instant), *self._stays_settled(instant)]
+
     def _never_back(self, instant: Instant) -> list[str]:
         sequence, positions, cut = (instant.receipt[name] for name in ("sequence", "positions", "cut"))
         found = [
@@ -79,8 +94,6 @@ class Comparison:
         found += [f"positions of {lane} are below the cut" for lane in _behind(positions, cut)]
         if sequence < self._sequence:
             found.append(f"the sequence goes back from {self._sequence}")
-        if cut != self.cuts[sequence]:
-            found.append(f"publication {sequence} has two cuts")
         self._positions, self._sequence = positions, sequence
         return found
 

@@ -18,7 +18,7 @@ VIEWS = ("bars", "taker_flow")
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked. `start_ms` is inclusive and `end_ms` exclusive, both on window starts, UTC."""
+    """What is asked, of both sides by default. `start_ms` is inclusive and `end_ms` exclusive: window starts, UTC."""
 
     view: str
     interval: str
@@ -26,6 +26,7 @@ class Question:
     start_ms: int | None = None
     end_ms: int | None = None
     last: int | None = None
+    base: str | None = None
 
     @property
     def interval_s(self) -> int:
@@ -35,11 +36,13 @@ class Question:
     def parameters(self) -> dict[str, str | int]:
         """The question as the API takes it."""
         named = {"interval": self.interval, "symbol": self.symbol, "start": self.start_ms, "end": self.end_ms}
-        return {name: value for name, value in {**named, "last": self.last}.items() if value is not None}
+        named |= {"last": self.last, "base": self.base}
+        return {name: value for name, value in named.items() if value is not None}
 
     def __str__(self) -> str:
         parts = [] if self.start_ms is None and self.end_ms is None else ["range"]
         parts += [f"last {self.last}"] if self.last is not None else []
+        parts += [self.base] if self.base is not None else []
         return f"{self.view:10} {self.symbol or 'all':8} {self.interval} {' '.join(parts) or 'whole':6}"
 
 

@@ -82,6 +82,22 @@ def test_equal_records_from_an_equal_base_make_an_equal_state_however_they_are_c
     assert at_once.incarnation != one_by_one.incarnation
 
 
+def test_a_lesser_copy_with_another_body_takes_the_place_of_the_one_that_was_folded() -> None:
+    fold = fold_on(Base())
+    apply(
+        fold, {LANES[0]: 0, LANES[1]: 2}, batch(trade_value("10:05:00", 1), trade_value("10:00:00", 2), lane=LANES[1])
+    )
+    lesser = trade_value("10:00:30", 1, price="101", side="sell")
+    apply(fold, {LANES[0]: 1, LANES[1]: 2}, batch(lesser))
+    (bar,) = bars(fold).select("open", "close", "trades").cast({"open": pl.Int64, "close": pl.Int64}).rows()
+    assert bar == (100, 101, 2)
+    assert fold.snapshot.newest_event_us == time_us("10:00:30")
+    assert fold.snapshot.accounts == {
+        LANES[0]: Account(read=1, folded=1),
+        LANES[1]: Account(read=2, folded=1, duplicates=1),
+    }
+
+
 def test_positions_move_over_offsets_without_records() -> None:
     fold = fold_on(Base())
     version = fold.snapshot.version

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 from eventually import eventually
-from memory_log import MemoryLog, MemoryReader
+from memory_log import Faucet, MemoryLog, MemoryReader
 from small_market import LANES, time_us, trade_value
 
 from speed_layer.base import Base
@@ -69,26 +69,6 @@ def positions(reading: Reading) -> Positions:
 
 def trades(reading: Reading) -> int:
     return int(reading.fold.snapshot.logs["bars"].since(0)["trades"].sum())
-
-
-class Faucet:
-    """Opens readers of a log that hand over one record a poll, and only so many as were let through."""
-
-    def __init__(self, log: MemoryLog) -> None:
-        self._log = log
-        self._drops = threading.Semaphore(0)
-
-    def open_reader(self, start: Positions) -> MemoryReader:
-        drops = self._drops
-
-        class Dripping(MemoryReader):
-            def poll(self, timeout_ms: int, max_records: int) -> list[RecordBatch]:
-                return super().poll(0, min(1, max_records)) if drops.acquire(timeout=timeout_ms / 1000) else []
-
-        return Dripping(self._log, start, [])
-
-    def let_through(self, count: int) -> None:
-        self._drops.release(count)
 
 
 def test_reading_begins_at_the_cut(log: MemoryLog, memory: Memory) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from eventually import eventually
-from memory_log import MemoryReader
+from memory_log import Faucet, MemoryReader
 from polars.testing import assert_frame_equal
 from small_market import ROOMY_BYTES, SmallMarket
 
@@ -102,6 +102,45 @@ def test_the_old_base_answers_on_while_the_new_one_catches_up_and_after(
     assert new.incarnation != old.incarnation
     caught_up(worker, market, 0)
     assert [state(worker, sequence)[1]["trades"].sum() for sequence in (0, 1)] == [2, 1]
+
+
+def test_when_memory_is_short_the_old_base_goes_at_once_and_the_new_one_gets_as_far_as_that_had(
+    worker: SpeedWorker, market: SmallMarket
+) -> None:
+    faucet = Faucet(market.log)
+    market.trade("10:00:00")
+    market.cycle()
+    market.trade("10:00:01")
+    caught_up(worker, market, 1)
+    worker._open_reader = faucet.open_reader
+    market.cycle()
+    market.trade("10:00:02")
+    worker.look()
+    market.trade("10:00:03")
+    caught_up(worker, market, 1)
+    worker._memory_bytes = 0
+    worker.look()
+    header, _ = state(worker, 2)
+    assert (header.held, header.state) == ([2], "catching_up")
+    assert worker._readings[2]._goal == market.log.end_offsets()
+    worker._memory_bytes = ROOMY_BYTES
+    faucet.let_through(10)
+    caught_up(worker, market, 2)
+    assert state(worker, 2)[1]["trades"].sum() == 2
+
+
+def test_a_base_that_has_no_room_left_to_merge_what_it_has_is_out_of_memory(
+    worker: SpeedWorker, market: SmallMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market.trade("10:00:00")
+    caught_up(worker, market, 0)
+    fold = worker._readings[0].fold
+    assert fold.merge_bytes == max(log.size_bytes for log in fold.snapshot.logs.values()) > 0
+    now_bytes = worker._process.memory_info().rss
+    worker._memory_bytes = now_bytes + 2**30
+    assert not worker._out_of_memory(fold)
+    monkeypatch.setattr(type(fold), "merge_bytes", 2**31)
+    assert worker._out_of_memory(fold)
 
 
 def test_the_old_base_is_gone_after_the_grace(

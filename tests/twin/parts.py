@@ -7,20 +7,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
-from typing import Literal
+from pathlib import Path
 from unittest.mock import patch
 
-from deltalake import DeltaTable
-from laws.commit_points import Crash
+import polars as pl
+from laws.commit_points import Crash, Moment, at_commit
 from laws.market import Market
 from memory_log import MemoryLog, MemoryReader, Poll
 from twin.expected import HOLE_AGE_S
 
-import batch_layer.ledger
-import batch_layer.partials
-import serving.answer
 import serving.seam
 import serving.speed_side
+import serving.state
 import speed_layer.reading
 import speed_layer.worker
 from batch_layer.cycle import BatchCycle
@@ -28,16 +26,15 @@ from serving.seam import Seam
 from serving.speed_side import SpeedClient
 from speed_layer.reading import Reading
 from speed_layer.worker import SpeedWorker
-from twofold import lake as lake_module
 from twofold.clock import from_epoch_us
 from twofold.errors import SpeedAway
 from twofold.lake import Lake
 from twofold.lane import Positions
-from twofold.publication import PUBLICATIONS
+from twofold.publication import PUBLICATIONS, Publication
 from twofold.records import Lost
 from twofold.source import SHIPPED_SOURCES
 from twofold.speed_state import ChangesRequest
-from twofold.tables import DEAD_LETTERS, GAP_LOG, LEDGER, RAW, TRADES, view_table
+from twofold.tables import DEAD_LETTERS, GAP_LOG, GAPS, LEDGER, RAW, TRADES, view_table
 from twofold.views import bars
 
 VIEWS = {bars.name: bars}
@@ -47,12 +44,10 @@ SOURCES = {
 }
 SOURCE = "simulator"
 
-TABLES = tuple(spec.name for spec in (RAW, LEDGER, GAP_LOG, TRADES, DEAD_LETTERS, view_table(bars), PUBLICATIONS))
+TABLES = tuple(spec.name for spec in (RAW, LEDGER, GAPS, GAP_LOG, TRADES, DEAD_LETTERS, view_table(bars), PUBLICATIONS))
 """The tables that a cycle commits to, in that order."""
 
 ROOMY_BYTES = 2**62
-
-Moment = Literal["before", "after"]
 
 
 @contextmanager
@@ -63,28 +58,20 @@ def clocked(market: Market) -> Iterator[None]:
         return market.now_ms / 1000
 
     with ExitStack() as stack:
-        for module in (speed_layer.worker, speed_layer.reading, serving.seam, serving.speed_side, serving.answer):
+        for module in (speed_layer.worker, speed_layer.reading, serving.seam, serving.speed_side, serving.state):
             stack.enter_context(patch.object(module, "monotonic", now_s))
         stack.enter_context(patch.object(speed_layer.worker, "Reading", SteppedReading))
         yield
 
 
 @contextmanager
-def compacting() -> Iterator[None]:
-    """Cycles rewrite every day that they touch, and the ledger."""
-    with (
-        patch.object(batch_layer.partials, "FILES_PER_DAY", 1),
-        patch.object(batch_layer.ledger, "LEDGER_FILES", 1),
-    ):
-        yield
-
-
-@contextmanager
 def killed(moment: Moment, table: str) -> Iterator[None]:
     """Whoever commits to a table ends there, as a killed process ends; with no commit to it nothing happens."""
-    with ExitStack() as stack:
-        for owner, name in ((lake_module, "write_deltalake"), (DeltaTable, "restore")):
-            stack.enter_context(patch.object(owner, name, _deadly(getattr(owner, name), moment, table)))
+
+    def crash(_: str) -> None:
+        raise Crash(table)
+
+    with at_commit(moment, table, crash):
         try:
             yield
         except Crash:
@@ -193,22 +180,16 @@ class Speed(SpeedClient):
         return self._worker.changes(request.model_copy(update={"wait_ms": 0}))
 
 
+def kept_in_raw(lake: Lake, publication: Publication, parent: Publication) -> set[tuple[str, int]]:
+    """Lane and offset of every record in any data file of `raw` but those that a publication added itself."""
+    now, before = (lake.files(RAW.name, each.tables.get(RAW.name, 0)) for each in (publication, parent))
+    others = {str(path) for path in Path(lake.root, RAW.name).glob("*.parquet")} - ({*now} - {*before})
+    return set(pl.read_parquet(sorted(others), columns=["lane", "offset"]).iter_rows()) if others else set()
+
+
 def new_seam(lake: Lake, speed: Speed) -> Seam:
     """A serving process that has just started and has seen the lake; it waits for the speed worker for ever."""
     seam = Seam(lake, speed, VIEWS, inf)
     seam._stopping.set()  # So that nothing waits.
     seam.look_at_lake()
     return seam
-
-
-def _deadly(real, moment: Moment, table: str):  # noqa: ANN001, ANN202  # either of two functions
-    def commit(target, *args, **kwargs):  # noqa: ANN001, ANN002, ANN003, ANN202
-        here = target.table_uri.rstrip("/").endswith(f"/{table}")
-        if here and moment == "before":
-            raise Crash(table)
-        result = real(target, *args, **kwargs)
-        if here:
-            raise Crash(table)
-        return result
-
-    return commit

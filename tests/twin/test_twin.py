@@ -11,10 +11,15 @@ from twin.walk import Broken, fails, plan, walk
 STEPS = 10
 
 
+SHARES = 8
+"""Parts that the sequences are dealt into, so that several processes can walk them."""
+
+
 @pytest.mark.timeout(0)
 @pytest.mark.usefixtures("asked_for")
-def test_whatever_happens_every_answer_is_what_is_expected(lake_begun: Path, seeds: range) -> None:
-    for seed in seeds:
+@pytest.mark.parametrize("share", range(SHARES))
+def test_whatever_happens_every_answer_is_what_is_expected(share: int, lake_begun: Path, seeds: range) -> None:
+    for seed in seeds[share::SHARES]:
         walk(lake_begun, seed, STEPS)
 
 

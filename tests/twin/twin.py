@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -13,12 +14,13 @@ from typing import Self
 
 import orjson
 import pytest
-from laws.commit_points import Held, watched
+from compaction import compacting
+from laws.commit_points import Held, Moment, watched
 from laws.market import TOPIC, Market, Sending, steady_trades
 from laws.parts import everything_merged_soon
-from twin.expected import Expected
-from twin.parts import SOURCE, SOURCES, VIEWS, Cycles, Moment, Speed, clocked, compacting, killed, new_seam
-from vouched import vouching
+from twin.expected import Expected, without
+from twin.parts import SOURCE, SOURCES, VIEWS, Cycles, Speed, clocked, kept_in_raw, killed, new_seam
+from vouched import given_of, vouching
 
 from batch_layer.dead_letters import DeadLetters
 from batch_layer.resending import plan_resending
@@ -32,6 +34,7 @@ from twofold.lake import Lake
 from twofold.lane import Positions, at_least
 from twofold.publication import Publications
 from twofold.records import Lost
+from twofold.tables import RAW
 
 Of = tuple[str, str]
 """A source and a symbol."""
@@ -41,6 +44,9 @@ MARKETS: Sequence[Of] = (("simulator", "BTCUSDT"), ("simulator", "ETHUSDT"), ("b
 
 INTERVALS_S = (60, 60, 300)
 """What answers are asked for, in turn."""
+
+RAM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - folders in it have names of their own
+"""Where lakes are kept: in memory where there is such a folder, since nothing here is about the disk."""
 
 MOST_LANES = 5
 REMADE = 3
@@ -66,7 +72,7 @@ class Twin:
 
     def __init__(self, lake_begun: Path) -> None:
         self._ended = ExitStack()
-        folder = Path(self._ended.enter_context(TemporaryDirectory())) / "lake"
+        folder = Path(self._ended.enter_context(TemporaryDirectory(dir=RAM))) / "lake"
         shutil.copytree(lake_begun, folder)
         self._market = begun_market()
         for context in (everything_merged_soon(), watched(), clocked(self._market)):
@@ -114,6 +120,13 @@ class Twin:
         again = [self._sent[-1 - place % len(self._sent)] for place in places]
         self._send(replace(one, lane=one.lane + lanes_on, gap_ms=0) for one in again)
 
+    def send_otherwise(self, place: int, lanes_on: int, collected_late_ms: int, sending: Sending) -> None:
+        """Send a trade that has been sent with another body, which may have been collected before it."""
+        one = self._sent[-1 - place % len(self._sent)]
+        also = {"lane": one.lane + lanes_on, "collected_late_ms": collected_late_ms, "otherwise": True}
+        like = {name: getattr(one, name) for name in ("source", "symbol", "trade_id")}
+        self._send([replace(sending, gap_ms=0, not_a_trade=None, marker=False, **like, **also)])
+
     def retry_dead_letters(self) -> None:
         """Send those dead letters again that can be used by now: the clocks that ran ahead have been overtaken."""
         publication = self._publications.newest()
@@ -139,6 +152,12 @@ class Twin:
         lanes = [lane for lane in log.lanes if ends[lane] > cut.get(lane, 0)] or log.lanes
         lane = lanes[place % len(lanes)]
         log.trim(lane, max(0, min(cut.get(lane, 0) + beyond_cut, ends[lane])))
+
+    def retention_after_kill(self, beyond_cut: int) -> None:
+        """Kill a cycle when it has kept its records in `raw`, and let retention take them from every lane's log."""
+        self.killed_cycle("after", RAW.name)
+        for place in range(len(self._market.log.lanes)):
+            self.retention(place, beyond_cut)
 
     def time_passes(self, seconds: int) -> None:
         """Let nothing happen for a while."""
@@ -246,9 +265,8 @@ class Twin:
                 assert remaker.make_again(token) == given
 
     def _keep(self, given: Answer, lost: Sequence[Lost]) -> None:
-        publication = given.pair.batch.publication
-        vouched = vouching(self._lake).vouch(given)
-        self._kept.append((vouched, publication.sequence, given.pair.positions, lost))
+        kept = given_of(vouching(self._lake), given)
+        self._kept.append((kept, given.state.publication.sequence, given.state.positions, lost))
 
     def _has_caught_up(self) -> bool:
         """Whether the answer is of the newest publication and of all that is in the log."""
@@ -286,7 +304,9 @@ class Twin:
         assert attempt.parent == self._expected.sequence == newest.sequence - 1
         assert newest.cut == attempt.reader.positions
         assert at_least(newest.cut, self._expected.cut)
-        self._expected.note_publication(newest.cut, attempt.reader.lost)
+        parent = self._publications.at(attempt.parent)
+        lost = without(attempt.reader.lost, kept_in_raw(self._lake, newest, parent))
+        self._expected.note_publication(newest.cut, lost)
         self._expected.check_published(newest.sequence, newest.accounts)
 
     def _check(self, pair: Pair, before: Pair | None) -> Pair:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def doctor(
     mend: Annotated[bool, typer.Option("--mend", help="Mend what can be mended, asking before each step.")] = False,  # noqa: FBT002 - a flag
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, where no record can be lost by it.")] = False,  # noqa: FBT002 - a flag
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, where nothing can be lost by it.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Check the lake, its publications and the event log behind them; exit code 1 where something is wrong."""
     from batch_layer.doctor import examine
@@ -79,7 +79,10 @@ def _is_agreed(mend: Mend, *, always: bool) -> bool:
     if not always:
         return typer.confirm("Do it?")
     if mend.may_lose:
-        typer.echo("Not done without asking, since records may be lost: run `twofold doctor --mend` without --yes.")
+        typer.echo(
+            "Not done without asking, since something may be lost that can still be had: run `twofold doctor --mend` "
+            "without --yes."
+        )
     return not mend.may_lose
 
 

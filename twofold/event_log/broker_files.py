@@ -32,7 +32,11 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=16777216
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
 """
+"""A broker that was killed is not let in again before the session that it had has timed out, which by default is
+after 9 s."""
 
 _LOGGING = """\
 rootLogger.level=INFO

@@ -10,14 +10,17 @@ from typing import Self
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import AuthorizationError, LogTruncationError, OffsetOutOfRangeError, RetriableError
 
-from twofold.errors import EventLogError, EventLogUnreachable, LogTruncated, TopicReplaced
+from twofold.errors import ClusterDiffers, EventLogError, EventLogUnreachable, LogTruncated, TopicReplaced
 from twofold.event_log.brokers import ANSWER_TIMEOUT_MS, in_our_words, knock, refusal, unreachable
 from twofold.event_log.canary import take_fast_path
+from twofold.event_log.epochs import epoch_at, seek
 from twofold.event_log.fast_path import to_batches
+from twofold.event_log.fetch_by_id import fetch_by_id
 from twofold.event_log.gathering import IDLE_MS, Gathering
-from twofold.event_log.topic import Topic
+from twofold.event_log.topic import Topic, describe_topic
 from twofold.event_log.watch import TopicWatch
 from twofold.lane import Lane, Positions
+from twofold.log_identity import LogIdentity
 from twofold.records import Lost, RecordBatch
 
 _PARTITION_FETCH_BYTES = 4 * 1024**2  # a longer record batch comes whole all the same
@@ -49,6 +52,8 @@ class LogReader:
     def __init__(self, brokers: str, topic: str, start: Positions, *, public_path: bool = False) -> None:
         self._brokers = brokers
         self._start = dict(start)
+        self._names = {Lane.parse(lane).partition: lane for lane in sorted(start, key=Lane.parse)}
+        self._epochs: dict[str, int] = {}
         self._positions: dict[str, int] = {}
         self._lanes: dict[TopicPartition, str] = {}
         self._lost: list[Lost] = []
@@ -62,6 +67,7 @@ class LogReader:
             self._refuse_other_topics()
             self._consumer = stack.enter_context(closing(_open_consumer(brokers)))
             self._fast = not public_path and take_fast_path(self._consumer)
+            fetch_by_id(self._consumer, self._topic, self._watch.hurry)
             self._gathering = Gathering(self._consumer)
             self._open_lanes(self._topic)
             self._resources = stack.pop_all()
@@ -98,6 +104,27 @@ class LogReader:
         """What retention took before this reader came to it, in the order in which it was noticed."""
         return list(self._lost)
 
+    @property
+    def log(self) -> LogIdentity:
+        """What is read, and in which leader epoch each lane's position was reached, where that is known."""
+        return LogIdentity(self._topic.cluster_id, self._topic.topic_id, dict(self._epochs))
+
+    def hold_to(self, log: LogIdentity) -> None:
+        """See that the positions mean here what they meant in the log that they are of; call it before the first poll.
+
+        That the records below them are still the same, by leader epoch, is seen to by the polls.
+
+        Raises:
+            ClusterDiffers: they are of another cluster.
+        """
+        if log.cluster_id not in ("", self._topic.cluster_id):
+            raise self._of_another_cluster(log.cluster_id, self._topic.cluster_id)
+        self._epochs = {
+            lane: epoch for lane, epoch in log.epochs.items() if self._positions.get(lane) == self._start.get(lane, 0)
+        }
+        for partition, lane in self._lanes.items():
+            self._seek(partition, lane)
+
     def end_offsets(self) -> dict[str, int]:
         """Ask the brokers up to which offset each lane can be read now.
 
@@ -128,6 +155,7 @@ class LogReader:
             EventLogUnreachable: nothing came, and no broker answers; poll again, later.
             TopicMissing: the topic was deleted.
             TopicReplaced: the topic was deleted and made anew.
+            ClusterDiffers: another cluster answers.
             LogTruncated: the broker lost records that had been read.
             EventLogError: what was fetched is corrupt, or the broker refuses.
         """
@@ -157,20 +185,21 @@ class LogReader:
     def _refuse_other_topics(self) -> None:
         strange = sorted(lane for lane in self._start if Lane.parse(lane).topic_id != self._topic.topic_id)
         if strange:
+            where = ", ".join(f"{lane} from {self._start[lane]} on" for lane in strange)
             raise TopicReplaced(
-                f"The positions to read from are of {', '.join(strange)}, but topic {self._topic.name!r} has the id "
-                f"{self._topic.topic_id}: it was deleted and made anew, or the positions are of another topic. Read "
-                "the topic that they are of, or begin with a new lake."
+                f"To be read are {where}, but topic {self._topic.name!r} has the id {self._topic.topic_id}: it was "
+                "deleted and made anew, or the positions are of another topic. What was not read of those lanes is not "
+                "to be had here. Read the topic that they are of (TWOFOLD_TOPIC, TWOFOLD_BOOTSTRAP_SERVERS), or give "
+                "them up and go on with this one: `twofold doctor --mend`."
             )
 
     def _open_lanes(self, topic: Topic) -> None:
+        if topic.cluster_id != self._topic.cluster_id:
+            raise self._of_another_cluster(self._topic.cluster_id, topic.cluster_id)
         if topic.topic_id != self._topic.topic_id:
-            raise TopicReplaced(
-                f"Topic {topic.name!r} was deleted and made anew while it was read: its id was "
-                f"{self._topic.topic_id} and is {topic.topic_id}. The positions mean nothing there; begin with a new "
-                "lake."
-            )
-        known = {TopicPartition(topic.name, number): topic.lane(number) for number in topic.partitions}
+            raise self._replaced(topic)
+        names = self._names
+        known = {TopicPartition(topic.name, n): names.get(n) or topic.lane(n) for n in topic.partitions}
         new = [partition for partition in known if partition not in self._lanes]
         beginnings = self._beginnings(new)
         self._consumer.assign(list(known))
@@ -191,14 +220,27 @@ class LogReader:
     def _go_to(self, partition: TopicPartition, lane: str, position: int, beginning: int) -> None:
         if position < beginning:
             self._lost.append(Lost(lane, position, beginning))
+            self._epochs.pop(lane, None)
         self._positions[lane] = max(position, beginning)
-        self._consumer.seek(partition, self._positions[lane])
+        self._seek(partition, lane)
+
+    def _seek(self, partition: TopicPartition, lane: str) -> None:
+        seek(self._consumer, partition, self._positions[lane], self._epochs.get(lane, -1))
+
+    def _move(self, behind: dict[str, int]) -> None:
+        """Move positions, and the epochs with them: one of an earlier position would say that its log was truncated."""
+        for partition, lane in self._lanes.items():
+            if behind.get(lane, self._positions[lane]) != self._positions[lane]:
+                self._positions[lane] = behind[lane]
+                self._epochs.pop(lane, None)
+                if (epoch := epoch_at(self._consumer, partition, behind[lane])) >= 0:
+                    self._epochs[lane] = epoch
 
     def _read(self, timeout_ms: int, max_records: int) -> list[RecordBatch]:
         """Poll, and move the positions only when everything that came is at hand."""
         if self._astray:  # a poll was left by an exception: what it had taken comes again
             for partition, lane in self._lanes.items():
-                self._consumer.seek(partition, self._positions[lane])
+                self._seek(partition, lane)
         self._astray = True
         try:
             batches = self._fetch(timeout_ms, max_records)
@@ -207,7 +249,8 @@ class LogReader:
             self._skip_lost(error.args[0])
             return []
         except LogTruncationError as error:
-            raise self._truncated(sorted(self._lanes[partition] for partition in error.divergent_offsets)) from error
+            parts = {self._lanes[partition]: of and of.offset for partition, of in error.divergent_offsets.items()}
+            raise self._truncated(parts) from error
         except RetriableError as error:
             raise unreachable(self._brokers, error) from error
         except AuthorizationError as error:
@@ -220,7 +263,7 @@ class LogReader:
                 "offset behind them."
             ) from error
         behind |= {batch.lane: max(batch.next_offset, behind.get(batch.lane, 0)) for batch in batches}
-        self._positions |= behind
+        self._move(behind)
         self._astray = False
         return [batch for batch in batches if len(batch)]
 
@@ -248,17 +291,43 @@ class LogReader:
         beginnings = self._beginnings(list(out_of_range))
         beyond = sorted(self._lanes[p] for p in out_of_range if self._positions[self._lanes[p]] >= beginnings[p])
         if beyond:
-            raise self._truncated(beyond)
+            raise self._truncated(dict.fromkeys(beyond))
         for partition, beginning in beginnings.items():
             lane = self._lanes[partition]
             self._go_to(partition, lane, self._positions[lane], beginning)
 
-    def _truncated(self, lanes: list[str]) -> LogTruncated:
-        where = ", ".join(f"{lane} (read up to {self._positions[lane]})" for lane in lanes)
+    def _truncated(self, parts_at: dict[str, int | None]) -> EventLogError:
+        now = describe_topic(self._brokers, self._topic.name)  # whose offsets may begin again, too
+        if now.cluster_id != self._topic.cluster_id:
+            return self._of_another_cluster(self._topic.cluster_id, now.cluster_id)
+        if now.topic_id != self._topic.topic_id:
+            return self._replaced(now)
+        where = ", ".join(
+            f"{lane} (read up to {self._positions[lane]}, "
+            + (f"the same up to {offset})" if offset is not None else "up to where it is the same is not known)")
+            for lane, offset in sorted(parts_at.items())
+        )
         return LogTruncated(
             f"The broker lost records of topic {self._topic.name!r} that had been read: {where}. This follows an "
-            "unclean leader election or a restored disk. Bring the records back, or go back to a publication whose cut "
-            "lies below the loss."
+            "unclean leader election or a restored disk; new records come under the same offsets. Bring the records "
+            "back, or go on with what the log holds now as lanes of their own: `twofold doctor --mend`.",
+            parts_at,
+        )
+
+    def _replaced(self, topic: Topic) -> TopicReplaced:
+        where = ", ".join(f"{lane} from {offset} on" for lane, offset in sorted(self._positions.items()))
+        return TopicReplaced(
+            f"Topic {topic.name!r} was deleted and made anew while it was read: its id was {self._topic.topic_id} and "
+            f"is {topic.topic_id}. Not read, and not to be had any more: {where}. Give those lanes up and go on with "
+            "the new topic: `twofold doctor --mend`."
+        )
+
+    def _of_another_cluster(self, expected: str, found: str) -> ClusterDiffers:
+        return ClusterDiffers(
+            f"Kafka at {self._brokers} is cluster {found}, and the positions of topic {self._topic.name!r} are of "
+            f"cluster {expected}, as with a mirror or a cluster made anew: the same offsets may be other records. Set "
+            "TWOFOLD_BOOTSTRAP_SERVERS to the cluster that was read, or let this one take its place: `twofold doctor "
+            "--mend`."
         )
 
 

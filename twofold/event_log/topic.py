@@ -23,6 +23,7 @@ class Topic:
     name: str
     topic_id: str
     partitions: tuple[int, ...]
+    cluster_id: str = ""
 
     def lane(self, partition: int) -> str:
         """The name of the lane that a partition is."""
@@ -80,7 +81,8 @@ def look_up(client: KafkaAdminClient, brokers: str, topic: str) -> Topic:
             f"Kafka at {brokers} does not tell about topic {topic!r}: {problem.__name__}, {problem.description}"
         )
     partitions = sorted(partition["partition_index"] for partition in found["partitions"])
-    return Topic(found["name"], str(found["topic_id"]), tuple(partitions))
+    cluster_id = client.describe_cluster()["cluster_id"]
+    return Topic(found["name"], str(found["topic_id"]), tuple(partitions), cluster_id)
 
 
 def _create(client: KafkaAdminClient, topic: str, partitions: int) -> None:

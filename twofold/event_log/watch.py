@@ -12,6 +12,8 @@ from twofold.event_log.topic import Topic, describe_topic, look_up
 
 LOOK_EVERY_S = 4.0
 
+_BREATH_S = 0.1
+
 
 class TopicWatch:
     """Knows the newest state of a topic without making anyone wait; for use as a context manager.
@@ -31,6 +33,7 @@ class TopicWatch:
         self._every_s = every_s
         self._seen: Topic | TwofoldError = describe_topic(brokers, topic)
         self._stop = threading.Event()
+        self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"watch-{topic}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -41,7 +44,12 @@ class TopicWatch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
+        self._hurry.set()
         self._thread.join()
+
+    def hurry(self) -> None:
+        """Look soon, and not only when it is time again."""
+        self._hurry.set()
 
     def newest(self) -> Topic:
         """The topic as it was last seen.
@@ -61,9 +69,16 @@ class TopicWatch:
                 self._look_on()
             except TwofoldError as error:
                 self._seen = error
-                self._stop.wait(self._every_s)
+                self._pause()
 
     def _look_on(self) -> None:
         with administer(self._brokers) as client:
-            while not self._stop.wait(self._every_s):
+            while not self._pause():
                 self._seen = look_up(client, self._brokers, self._name)
+
+    def _pause(self) -> bool:
+        """Wait until it is time to look again; whether there is no more to look for."""
+        if not self._stop.wait(_BREATH_S):
+            self._hurry.wait(self._every_s - _BREATH_S)
+            self._hurry.clear()
+        return self._stop.is_set()

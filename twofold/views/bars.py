@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from twofold.aggregates import Count, First, Last, Max, Min, Sum
 from twofold.finish import column
-from twofold.view import View
+from twofold.view import Described, View
 
 bars = View(
     name="bars",
@@ -19,4 +19,14 @@ bars = View(
         "trades": Count(),
     },
     finished={"vwap": column("notional") / column("volume")},
+    described={
+        "open": Described("price of the first trade by event time and trade id", "quote currency per unit"),
+        "high": Described("highest price", "quote currency per unit"),
+        "low": Described("lowest price", "quote currency per unit"),
+        "close": Described("price of the last trade by event time and trade id", "quote currency per unit"),
+        "volume": Described("sum of sizes", "units of the base currency"),
+        "notional": Described("sum of price times size", "quote currency"),
+        "trades": Described("number of trades", "trades"),
+        "vwap": Described("notional divided by volume", "quote currency per unit"),
+    },
 )

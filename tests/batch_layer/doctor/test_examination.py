@@ -103,7 +103,7 @@ def test_a_torn_commit_that_was_never_published_is_said_to_be_so(market: SmallMa
     empty(files.commit("trades", 4))
     (line,) = said(market, "commit")
     assert "No publication stands on it" in line
-    assert "Move it aside" in line
+    assert "Put one that does nothing in its place" in line
 
 
 def test_a_hole_in_a_log_is_found_and_the_publications_that_stand_on_it(market: SmallMarket, files: LakeFiles) -> None:
@@ -262,12 +262,33 @@ def test_a_view_of_another_meaning_is_not_compared(market: SmallMarket) -> None:
 
 def test_a_topic_made_anew_is_found(market: SmallMarket) -> None:
     market.log = type(market.log)(["other-topic/0"])
-    assert "but the log is of other-topic" in said(market, "event log")[0]
+    lines, cut = said(market, "event log"), Publications(market.lake).newest().cut
+    for line, lane in zip(lines, LANES, strict=True):
+        assert f"lane {lane}: the topic of the name has the id other-topic" in line
+        assert f"What was not taken in, from {cut[lane]} on, is not to be had; how much that is is not known" in line
+
+
+def test_another_cluster_with_the_same_topic_is_found(market: SmallMarket) -> None:
+    market.log.cluster_id = "mirror"
+    lines = said(market, "event log")
+    assert [
+        f"lane {lane}: it is of cluster cluster, and the cluster that answers is mirror" in line
+        for lane, line in zip(LANES, lines, strict=True)
+    ] == [True, True]
 
 
 def test_a_log_that_ends_below_the_cut_is_found(market: SmallMarket) -> None:
     market.log = market.log.up_to({**market.log.end_offsets(), LANES[0]: 4})
-    assert f"lane {LANES[0]}: the log ends at 4, below the cut at" in said(market, "event log")[0]
+    (line,) = said(market, "event log")
+    assert f"lane {LANES[0]}: the brokers lost records below the cut at 8: the log is not known to be" in line
+
+
+def test_a_log_that_lost_its_end_and_has_grown_past_the_cut_again_is_found(market: SmallMarket) -> None:
+    market.log.truncate(LANES[0], 4)
+    for _ in range(9):
+        market.trade("10:07:00")
+    (line,) = said(market, "event log")
+    assert "the log is what was read up to 4 only, and other records come under the same offsets" in line
 
 
 def test_what_retention_took_beyond_the_cut_is_found_with_its_range(market: SmallMarket) -> None:

@@ -9,7 +9,7 @@ import pytest
 from laws.parts import SteppedWorker
 from memory_log import MemoryLog
 from small_market import LANES, SmallMarket
-from vouched import vouching
+from vouched import given_of, vouching
 
 from serving.answer import answer
 from serving.batch_side import load_batch_side
@@ -54,7 +54,7 @@ class Answered:
         worker = SteppedWorker(self.market.lake, self.log)
         worker.start(batch.publication)
         worker.step_to_end(1)
-        return vouching(self.market.lake).vouch(answer(QUERY, Pair(batch, worker.client.follow(1, None, 0))))
+        return given_of(vouching(self.market.lake), answer(QUERY, Pair(batch, worker.client.follow(1, None, 0))))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from small_market import SmallMarket
+from vouched import given_of
 
 from serving.answer import answer
 from serving.batch_side import load_batch_side
@@ -14,6 +15,7 @@ from serving.receipts.checking import check_beside
 from serving.receipts.opening import open_receipts
 from serving.receipts.verification import Outcome, Sample, digest
 from serving.seam import Pair
+from serving.state import State
 from twofold.errors import ReceiptError
 from twofold.port import free_port
 from twofold.publication import Publications
@@ -37,7 +39,7 @@ def test_what_is_the_same_and_what_is_not_is_found_beside_this_process(market: S
     receipts = open_receipts(load_settings(), VIEWS, check_beside)
     pair = Pair(load_batch_side(market.lake, VIEWS, Publications(market.lake).newest(), None))
     query = Query(VIEWS["bars"], 60_000_000)
-    token, given = receipts.signer.sign(query, pair), receipts.vouch(answer(query, pair))
+    token, given = receipts.signer.sign(query, State.of(pair)), given_of(receipts, answer(query, pair))
     same, other, invalid = check_beside([Sample(token, digest(given)), Sample(token, "0" * 64), Sample("x", "")])
     assert (same, other) == (Outcome(token, same=True), Outcome(token))
     assert invalid.why_not_made is not None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
-from deltalake import DeltaTable
 from small_market import LANES, SmallMarket, time_us
 
 from serving.receipts.history import NEVER, HistoryReader
-from twofold.errors import PublicationUnknown
-from twofold.publication import GENESIS, PUBLICATIONS, Publications
+from twofold.publication import GENESIS, Publications, publish
 
 
 @pytest.fixture
@@ -32,7 +31,8 @@ def test_each_record_is_of_the_publication_that_took_it_in(market: SmallMarket) 
     history = HistoryReader(market.lake).up_to(Publications(market.lake).newest())
     lanes = pl.Series([LANES[0], LANES[0], LANES[1], LANES[0], LANES[0], LANES[1], "other/0"])
     offsets = pl.Series([0, 1, 0, 2, 3, 1, 0])
-    assert history.length == 3
+    assert history.sequences.tolist() == [1, 2, 3]
+    assert history.sequences_before(pl.Series([1, 2, 4])).to_list() == [0, 1, 3]
     assert history.taken_in_by(lanes, offsets).to_list() == [1, 1, 2, 2, 4, 4, 4]
 
 
@@ -57,29 +57,23 @@ def test_only_what_was_added_is_read_again(market: SmallMarket) -> None:
     before = reader.up_to(publications.newest())
     assert reader.up_to(publications.newest()) is before
     market.cycle()
-    assert reader.up_to(publications.newest()).length == 4
-    assert reader.up_to(publications.at(2)).length == 2
+    assert reader.up_to(publications.newest()).sequences.tolist() == [1, 2, 3, 4]
 
 
 def test_nothing_was_published_yet(tmp_path: Path) -> None:
     market = SmallMarket(tmp_path)
-    assert HistoryReader(market.lake).up_to(GENESIS).length == 0
+    assert HistoryReader(market.lake).up_to(GENESIS).sequences.tolist() == []
 
 
-def test_a_lake_that_went_back_and_on_again_is_read_anew(market: SmallMarket) -> None:
+def test_what_was_gone_back_from_is_no_part_of_it(market: SmallMarket) -> None:
     reader, publications = HistoryReader(market.lake), Publications(market.lake)
-    before = reader.up_to(publications.newest())
-    DeltaTable(market.lake.address(PUBLICATIONS.name)).restore(1)
-    for _ in range(3):
-        market.cycle()
-    after = reader.up_to(Publications(market.lake).newest())
-    assert after.length == 4
-    assert after.published_us[0] == before.published_us[0]
-    assert after.published_us[1] != before.published_us[1]
-    assert after.cuts[LANES[1]].tolist() == [0, 1, 1, 1]
-
-
-def test_a_publication_that_is_missing_is_told(market: SmallMarket) -> None:
-    DeltaTable(market.lake.address(PUBLICATIONS.name)).delete("sequence = 2")
-    with pytest.raises(PublicationUnknown, match="between 1 and 3"):
-        HistoryReader(market.lake).up_to(Publications(market.lake).newest())
+    reader.up_to(publications.newest())
+    first = publications.at(1)
+    publish(market.lake, replace(first, sequence=4, given_up=(2, 3)))
+    market.cycle()
+    newest = publications.newest()
+    for history in (reader.up_to(newest), HistoryReader(market.lake).up_to(newest)):
+        assert history.sequences.tolist() == [1, 4, 5]
+        assert history.cuts[LANES[1]].tolist() == [0, 0, 1]
+        assert history.taken_in_by(pl.Series([LANES[1]]), pl.Series([0])).to_list() == [3]
+        assert history.first_past({LANES[1]: 1}) == 5

@@ -17,6 +17,7 @@ from vouched import KEYS, vouching
 
 from serving.query import Query
 from serving.receipts.token import TokenSigner
+from serving.state import State
 from twofold.publication import PUBLICATIONS
 from twofold.source import SHIPPED_SOURCES
 from twofold.view import View
@@ -45,8 +46,9 @@ def api(market: SmallMarket) -> Iterator[Served]:
 
 def text_of(response: httpx.Response) -> bytes:
     """Rows and receipt of an answer, as they stand there."""
-    begin, end = response.content.index(b'"rows":'), response.content.index(b',"freshness":')
-    return response.content[begin:end]
+    begin = response.content.index(b'"rows":')
+    end = max(response.content.find(behind) for behind in (b',"next":', b',"freshness":'))
+    return response.content[begin : response.content.find(b',"next":') if b',"next":' in response.content else end]
 
 
 def again(api: Served, token: str) -> httpx.Response:
@@ -63,6 +65,9 @@ ASKED: list[dict[str, Any]] = [
     {"last": 1},
     {"interval": "5m"},
     {"base": "published"},
+    {"symbol": "*USDT", "columns": "close,trades", "finality": "provisional,closed"},
+    {"venue": "simulator,*", "last": 1, "finality": "closed"},
+    {"columns": "venue"},
     {"start": "2024-08-09T10:02:00Z"},
 ]
 
@@ -80,6 +85,14 @@ def test_rows_and_receipt_are_the_same_bytes_also_when_more_was_published(
     assert again(api, token).content == b"{%b}" % text_of(response)
 
 
+def test_each_page_is_made_again(api: Served) -> None:
+    first = api.get("/v1/views/bars", limit=1)
+    second = api.get("/v1/views/bars", limit=1, cursor=first.json()["next"])
+    for page in (first, second):
+        assert len(page.json()["rows"]) == 1
+        assert again(api, page.json()["receipt"]["token"]).content == b"{%b}" % text_of(page)
+
+
 def test_an_answer_without_rows_is_made_again_too(api: Served) -> None:
     response = api.get("/v1/views/bars", start="2030-01-01T00:00:00Z")
     assert response.json()["rows"] == []
@@ -88,7 +101,7 @@ def test_an_answer_without_rows_is_made_again_too(api: Served) -> None:
 
 def test_a_token_that_is_cut_off_altered_or_of_another_key_is_refused(api: Served) -> None:
     token = token_of(api)
-    forged = TokenSigner([OTHER]).sign(Query(VIEWS["bars"], 60_000_000), api.seam.pair("live"))
+    forged = TokenSigner([OTHER]).sign(Query(VIEWS["bars"], 60_000_000), State.of(api.seam.pair("live")))
     for wrong in (token[:-1], token[1:], token.replace("1j", "1z", 1), forged, "x", "..%2F..%2Fetc%2Fpasswd"):
         response = again(api, wrong)
         assert response.status_code in (400, 404)
@@ -109,7 +122,7 @@ def signed(api: Served, query: Query | None = None, base: str = "live", **change
     """A token of an answer as it would be had the publication been another."""
     pair = api.seam.pair("live" if base == "live" else "published")
     batch = replace(pair.batch, publication=replace(pair.batch.publication, **changes))
-    return TokenSigner(KEYS).sign(query or Query(VIEWS["bars"], 60_000_000), replace(pair, batch=batch))
+    return TokenSigner(KEYS).sign(query or Query(VIEWS["bars"], 60_000_000), State.of(replace(pair, batch=batch)))
 
 
 def test_a_publication_that_the_lake_does_not_have_is_not_found(api: Served) -> None:

@@ -13,6 +13,7 @@ from serving.query import Query
 from serving.receipts.token import Made, TokenSigner, columns_hash, contents, read_unverified
 from serving.seam import Pair
 from serving.speed_side import SpeedSide
+from serving.state import State
 from twofold.decoding import DECODER_HASH
 from twofold.errors import ReceiptInvalid
 from twofold.publication import Publication
@@ -26,9 +27,9 @@ QUERY = Query(VIEWS["bars"], 60_000_000, symbol="BTCUSDT", start_us=1_723_161_60
 AT = datetime(2024, 8, 9, 12, 30, 0, 1, tzinfo=UTC)
 
 
-def pair_of(
+def state_of(
     cut: dict[str, int], positions: dict[str, int] | None, lost: list[tuple[str, int, int]] | None = None
-) -> Pair:
+) -> State:
     publication = Publication(7, AT, cut, decoder_hash=DECODER_HASH)
     header = SpeedHeader(
         sequence=7,
@@ -45,14 +46,14 @@ def pair_of(
         views=[],
         held=[],
     )
-    return Pair(BatchSide(publication), None if positions is None else SpeedSide(header))
+    return State.of(Pair(BatchSide(publication), None if positions is None else SpeedSide(header)))
 
 
 def lanes_of(count: int, first: int = 0) -> dict[str, int]:
     return {f"{TOPIC}/{number}": first + number * 7_919_317 % 99_999_989 for number in range(count)}
 
 
-SOME = pair_of(lanes_of(4), lanes_of(4, 55), [(f"{TOPIC}/1", 7_919_317, 7_919_320)])
+SOME = state_of(lanes_of(4), lanes_of(4, 55), [(f"{TOPIC}/1", 7_919_317, 7_919_320)])
 
 
 def altered(token: str) -> list[str]:
@@ -70,7 +71,7 @@ def altered(token: str) -> list[str]:
 def test_a_token_holds_cut_and_positions_of_whatever_lanes(
     cut: dict[str, int], positions: dict[str, int] | None
 ) -> None:
-    held = TokenSigner([KEY]).read(TokenSigner([KEY]).sign(QUERY, pair_of(cut, positions)))
+    held = TokenSigner([KEY]).read(TokenSigner([KEY]).sign(QUERY, state_of(cut, positions)))
     assert held.made.cut == cut
     assert held.made.positions == (cut if positions is None else positions)
     assert held.asked.query == QUERY.canonical()
@@ -87,22 +88,21 @@ def test_a_token_holds_all_that_an_answer_is_a_function_of() -> None:
 
 
 def test_equal_answers_have_equal_tokens_whoever_signs_and_in_whatever_order_lanes_stand() -> None:
-    turned = pair_of(
-        dict(reversed(lanes_of(4).items())), dict(reversed(lanes_of(4, 55).items())), SOME.speed.header.lost
-    )  # type: ignore[union-attr]
+    cut, positions = (dict(reversed(lanes.items())) for lanes in (lanes_of(4), lanes_of(4, 55)))
+    turned = state_of(cut, positions, [(f"{TOPIC}/1", 7_919_317, 7_919_320)])
     assert TokenSigner([KEY]).sign(QUERY, turned) == TokenSigner([KEY, OTHER]).sign(QUERY, SOME)
 
 
 def test_the_first_part_is_made_anew_for_another_pair() -> None:
     signer = TokenSigner([KEY])
-    first, other = signer.sign(QUERY, SOME), signer.sign(QUERY, pair_of(lanes_of(4), lanes_of(4, 56)))
+    first, other = signer.sign(QUERY, SOME), signer.sign(QUERY, state_of(lanes_of(4), lanes_of(4, 56)))
     assert signer.read(first).made != signer.read(other).made
     assert signer.sign(QUERY, SOME) == first
 
 
 @pytest.mark.parametrize("lanes", [1, 4, 400])
 def test_a_token_fits_an_address(lanes: int) -> None:
-    token = TokenSigner([KEY]).sign(QUERY, pair_of(lanes_of(lanes), lanes_of(lanes, 4_000)))
+    token = TokenSigner([KEY]).sign(QUERY, state_of(lanes_of(lanes), lanes_of(lanes, 4_000)))
     assert len(token) < 500 + 16 * lanes
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
     assert TokenSigner([KEY]).read(token).made.positions == lanes_of(lanes, 4_000)
@@ -111,7 +111,7 @@ def test_a_token_fits_an_address(lanes: int) -> None:
 @pytest.mark.parametrize("lanes", [1, 40])
 def test_a_token_that_was_altered_or_cut_off_anywhere_is_refused(lanes: int) -> None:
     signer = TokenSigner([KEY])
-    for wrong in altered(signer.sign(QUERY, pair_of(lanes_of(lanes), lanes_of(lanes, 5)))):
+    for wrong in altered(signer.sign(QUERY, state_of(lanes_of(lanes), lanes_of(lanes, 5)))):
         with pytest.raises(ReceiptInvalid):
             signer.read(wrong)
 

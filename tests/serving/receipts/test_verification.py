@@ -38,7 +38,7 @@ def test_the_share_of_answers_is_taken_and_nothing_is_kept_but_token_and_hash() 
     checking = Checking()
     sampling = verification(0.1, checking)
     for number in range(1_000):
-        sampling.offer(f"t{number}", GIVEN)
+        sampling.offer(f"t{number}", lambda: GIVEN)
     assert 70 < sampling.shown()["waiting"] < 130
     sampling.check_some()
     assert len(checking.checked) == AT_ONCE
@@ -49,7 +49,7 @@ def test_the_ring_is_bounded_and_the_newest_are_checked_first() -> None:
     checking = Checking()
     sampling = verification(1.0, checking)
     for number in range(WAITING + 10):
-        sampling.offer(f"t{number}", GIVEN)
+        sampling.offer(f"t{number}", lambda: GIVEN)
     assert sampling.shown()["waiting"] == WAITING
     sampling.check_some()
     assert checking.checked[0].token == f"t{WAITING + 9}"
@@ -57,7 +57,7 @@ def test_the_ring_is_bounded_and_the_newest_are_checked_first() -> None:
 
 def test_a_share_of_nothing_takes_nothing_and_starts_no_thread() -> None:
     sampling = verification(0.0, Checking())
-    sampling.offer("t", GIVEN)
+    sampling.offer("t", lambda: GIVEN)
     sampling.start()
     sampling.stop()
     assert sampling.shown() == {
@@ -74,7 +74,7 @@ def test_a_share_of_nothing_takes_nothing_and_starts_no_thread() -> None:
 def test_an_answer_that_comes_out_otherwise_is_an_incident(caplog: pytest.LogCaptureFixture) -> None:
     sampling = verification(1.0, Checking(bad=Outcome("bad"), gone=Outcome("gone", why_not_made="records are gone")))
     for token in ("good", "bad", "gone", "fine"):
-        sampling.offer(token, GIVEN)
+        sampling.offer(token, lambda: GIVEN)
     with caplog.at_level(logging.INFO):
         sampling.check_some()
     shown = sampling.shown()
@@ -99,7 +99,7 @@ def test_the_thread_checks_by_itself_and_goes_on_after_a_failure(
 
     sampling = Verification(1.0, check)
     for number in range(3 * AT_ONCE):
-        sampling.offer(f"t{number}", GIVEN)
+        sampling.offer(f"t{number}", lambda: GIVEN)
     sampling.start()
     try:
         eventually(lambda: sampling.shown()["same"] == AT_ONCE)

@@ -1,0 +1,41 @@
+"""What became of every record, lane by lane."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fastapi import FastAPI, Response
+
+from serving.reply import json_reply
+from serving.routes.described import Lanes, described
+from serving.seam import Seam
+from twofold.account import Account, add_accounts
+
+
+def add_lanes(app: FastAPI, seam: Seam) -> None:
+    """Add the route."""
+
+    @app.get(
+        "/v1/lanes",
+        summary="What became of every record, per lane",
+        tags=["records"],
+        responses=described(Lanes, "not_ready"),
+    )
+    def read_lanes() -> Response:
+        pair = seam.pair("live")
+        accounts = add_accounts(pair.batch.publication.accounts, pair.speed.accounts if pair.speed else {})
+        accounts = {lane: accounts.get(lane, Account()) for lane in {*pair.positions, *accounts}}
+        still_open = pair.batch.publication.still_open(pair.positions)
+        stalled = pair.speed.header.stalled if pair.speed else []
+        lanes = [
+            {
+                "lane": lane,
+                "position": pair.positions.get(lane, 0),
+                **asdict(account),
+                "balanced": account.balanced,
+                "closed": lane in pair.positions and lane not in still_open,
+                "stalled": lane in stalled,
+            }
+            for lane, account in sorted(accounts.items())
+        ]
+        return json_reply({"lanes": lanes, "sequence": pair.batch.publication.sequence, "speed": pair.mode})

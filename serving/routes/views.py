@@ -1,0 +1,205 @@
+"""Views: which there are, and rows of them, batch and live merged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import urlencode
+
+import orjson
+import polars as pl
+from fastapi import FastAPI, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from serving.answer import material
+from serving.names import names
+from serving.presentation import MEDIA_TYPES, Presentation, negotiate
+from serving.query import Query, interval_text, parse_query
+from serving.receipts.vouching import Receipts
+from serving.reply import AT_ONCE_ROWS, json_reply, reply
+from serving.routes.described import ANSWERS, OF_EVERY_VIEW, TIME, ViewMeaning, described
+from serving.routes.parameters import (
+    Base,
+    Columns,
+    CursorText,
+    End,
+    Finality,
+    FormatName,
+    Interval,
+    Last,
+    LayoutName,
+    Limit,
+    Start,
+    Symbol,
+    Venue,
+)
+from serving.routes.remembering import remember, remembering
+from serving.seam import Pair, Seam
+from serving.spoken import Speaker, Spoken, etag
+from serving.state import State
+from serving.walks import Cursor
+from twofold.errors import UnknownName
+from twofold.view import Described, View
+from twofold.watermark import watermarks_us
+
+SETTLED_FOR_S = 10
+"""Seconds for which an answer about windows that are over may be used again without asking."""
+
+_SETTLED = f"max-age={SETTLED_FOR_S}"
+
+
+class Asked(NamedTuple):
+    """All that a request says, apart from what its client has already."""
+
+    query: Query
+    cursor: Cursor | None
+    presentation: Presentation
+
+
+def add_views(app: FastAPI, seam: Seam, views: Mapping[str, View], receipts: Receipts) -> None:
+    """Add the routes."""
+    answering = Answering(seam, receipts)
+
+    @app.get("/v1/views", summary="The views that exist", tags=["views"], responses=described(list[ViewMeaning]))
+    async def list_views() -> Response:
+        return json_reply([_described(view) for view in views.values()])
+
+    async def read_view(
+        request: Request,
+        view: Annotated[str, Path(description="A view by its name; /v1/views lists them.", examples=["bars"])],
+        venue: Venue = None,
+        symbol: Symbol = None,
+        interval: Interval = None,
+        start: Start = None,
+        end: End = None,
+        last: Last = None,
+        columns: Columns = None,
+        finality: Finality = None,
+        limit: Limit = None,
+        cursor: CursorText = None,
+        base: Base = "live",
+        format_name: FormatName = None,
+        layout: LayoutName = None,
+    ) -> Response:
+        if view not in views:
+            raise UnknownName("view", view[:100], views)
+        presentation = negotiate(", ".join(request.headers.getlist("accept")), format_name, layout)
+        query = parse_query(
+            views[view],
+            venue=venue,
+            symbol=symbol,
+            interval=interval,
+            start=start,
+            end=end,
+            last=last,
+            columns=columns,
+            finality=finality,
+            limit=limit,
+            base=base,
+        )
+        place = None if cursor is None else Cursor.parse(cursor, query)
+        asked = Asked(query if place is None else replace(query, skip=place.skip), place, presentation)
+        remember(request, asked)
+        return await answering.reply(asked, request)
+
+    app.router.add_api_route(
+        "/v1/views/{view}",
+        read_view,
+        methods=["GET"],
+        summary="Rows of a view, batch and live merged",
+        tags=["views"],
+        responses=ANSWERS,
+        route_class_override=remembering(answering.reply),
+    )
+
+
+class Answering:
+    """Makes responses of what is asked."""
+
+    def __init__(self, seam: Seam, receipts: Receipts) -> None:
+        self._seam = seam
+        self._speaker = Speaker(receipts)
+
+    async def reply(self, asked: Asked, request: Request) -> Response:
+        """Answer a request, or say that its client has the answer already."""
+        query, cursor, presentation = asked
+        pair = self._seam.pair(query.base)
+        state = State.of(pair)
+        headers = {
+            "ETag": etag(query, state.mark if cursor is None else cursor.state, presentation),
+            "Cache-Control": "no-cache" if cursor is None and not is_settled(query, state) else _SETTLED,
+            "Vary": "Accept",
+        }
+        if has_already(request, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        said = self._speaker.known(query, pair) if cursor is None else None
+        if said is None and (cursor is not None or material(query, pair) > AT_ONCE_ROWS):
+            return await run_in_threadpool(self._made, asked, pair, state, said, request, headers)
+        return self._made(asked, pair, state, said, request, headers)
+
+    def _made(
+        self, asked: Asked, pair: Pair, state: State, said: Spoken | None, request: Request, headers: dict[str, str]
+    ) -> Response:
+        query, cursor, presentation = asked
+        if cursor is not None:
+            said = self._speaker.go_on(cursor, query, pair)
+            state = said.page.state
+        elif said is None:
+            said = self._speaker.answer(query, pair)
+        freshness = orjson.dumps(state.freshness())
+        if presentation.format == "csv":
+            headers |= {"Twofold-Receipt": _ascii(said.receipt), "Twofold-Freshness": freshness.decode()}
+        if said.next is not None:
+            headers |= {"Twofold-Next": str(said.next), "Link": _link(request, said.next)}
+        return reply(said.written(presentation, freshness), MEDIA_TYPES[presentation.format], headers)
+
+
+def is_settled(query: Query, state: State) -> bool:
+    """Whether all windows asked for are over by the watermarks of all venues asked for. Few such answers change."""
+    if query.end_us is None:
+        return False
+    due_us = query.end_us + query.view.lateness_us
+    witnesses = state.publication.witnesses
+    venues = [venue for venue in witnesses if query.venue is None or names(query.venue).fit(venue)]
+    marks_us = watermarks_us(witnesses)
+    return bool(venues) and all(due_us <= marks_us.get(venue, 0) for venue in venues)
+
+
+def has_already(request: Request, tag: str) -> bool:
+    """Whether a client says by If-None-Match that it has what a tag names, compared weakly (RFC 9110, 13.1.2)."""
+    told = request.headers.get("if-none-match")
+    if told is None:
+        return False
+    tags = {part.strip().removeprefix("W/") for part in told.split(",")}
+    return "*" in tags or tag.removeprefix("W/") in tags
+
+
+def _link(request: Request, following: Cursor) -> str:
+    """The header Link to the next page (RFC 8288), relative to this one."""
+    parameters = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    return f'<?{urlencode([*parameters, ("cursor", str(following))])}>; rel="next"'
+
+
+def _ascii(text: bytes) -> str:
+    """JSON as a header may carry it."""
+    return json.dumps(orjson.loads(text), separators=(",", ":"))
+
+
+def _described(view: View) -> dict[str, Any]:
+    types = {**dict.fromkeys(view.keys, pl.String()), "window_start": TIME, "window_end": TIME, **view.columns}
+    types |= {"finality": pl.String(), "revisions": pl.Int64()}
+    described = {**OF_EVERY_VIEW, **view.described}
+    columns = [
+        {"name": name, "type": str(dtype), **described.get(name, Described("", ""))._asdict()}
+        for name, dtype in types.items()
+    ]
+    return {
+        "view": view.name,
+        "hash": view.hash,
+        "grain": interval_text(view.window_us),
+        "grain_us": view.window_us,
+        "keys": view.keys,
+        "columns": columns,
+    }
