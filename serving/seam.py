@@ -10,11 +10,11 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Literal
+from typing import Literal, Protocol
 
 from serving.batch_side import BatchSide, load_batch_side
 from serving.query import BaseChoice
-from serving.speed_side import SpeedClient, SpeedSide
+from serving.speed_side import SpeedSide
 from twofold.errors import BaseGone, LakeError, LakeUnreachable, SpeedAway, TwofoldError
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
@@ -51,11 +51,21 @@ class Pair:
         return self.speed.header.positions if self.speed else self.batch.publication.cut
 
 
+class Speed(Protocol):
+    """Something that knows the state of the speed layer: one worker, or several as if they were one."""
+
+    def follow(self, sequence: int, known: SpeedSide | None, wait_ms: int) -> SpeedSide:
+        """The newest state of a base; waits for a change from `known`. Raises `BaseGone` and `SpeedAway`."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
 class Seam:
     """Keeps the pair that answers are made of."""
 
     def __init__(
-        self, lake: Lake, speed: SpeedClient, views: Mapping[str, View], patience_s: float = START_PATIENCE_S
+        self, lake: Lake, speed: Speed, views: Mapping[str, View], patience_s: float = START_PATIENCE_S
     ) -> None:
         self.current: Pair | None = None
         self.newest: BatchSide | None = None

@@ -165,6 +165,12 @@ class Copies:
                 chunks[-_FAN:] = [_joined(chunks[-_FAN:])]
         return replace(self, chunks=tuple(chunks), recent=(), recent_rows=0)
 
+    def since(self, version: int) -> pl.DataFrame:
+        """All that were taken after a version (`TRADE_SCHEMA`)."""
+        packed = self._frame([chunk.since(version) for chunk in self.chunks])
+        recent = [taken.trades for taken in self.recent if taken.version > version]
+        return pl.concat([packed, *recent])
+
     def without(self, beaten: pl.DataFrame) -> Copies:
         """The same, with more of them beaten; `beaten` has the columns `lane` and `offset`."""
         return replace(self, beaten=pl.concat([self.beaten, beaten.select("lane", "offset")]))

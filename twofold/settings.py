@@ -15,6 +15,10 @@ from twofold.source import HOLE_AGE_S, SHIPPED_SOURCES, Source
 _ADDRESS = r"^[A-Za-z0-9._-]+:[0-9]{1,5}$"
 """`host:port`."""
 
+_REPLICAS = rf"{_ADDRESS[1:-1]}(\|{_ADDRESS[1:-1]})*"
+_WORKERS = rf"^{_REPLICAS}(,{_REPLICAS})*$"
+"""Workers by number, parted by commas; the replicas of one parted by bars."""
+
 
 class Settings(BaseSettings):
     """Where things are and how much they may take. Sizes are in bytes, times in the unit that the name ends with."""
@@ -39,7 +43,10 @@ class Settings(BaseSettings):
     )
     default_source: str = Field(default="simulator", description="The source of records that carry no `source` header.")
     speed_address: str = Field(
-        default="127.0.0.1:18815", pattern=_ADDRESS, description="Where the speed worker listens and serving asks."
+        default="127.0.0.1:18815",
+        pattern=_WORKERS,
+        description="Where the speed worker listens and serving asks. Several workers: `host:port,host:port`, by "
+        "number; replicas of one: `host:port|host:port`.",
     )
     serving_address: str = Field(
         default="127.0.0.1:18080", pattern=_ADDRESS, description="Where the serving API listens."
@@ -83,10 +90,44 @@ class Settings(BaseSettings):
         except orjson.JSONDecodeError as error:
             raise ValueError(f"this is not JSON: {error}") from None
 
+    @field_validator("speed_address")
+    @classmethod
+    def _each_once(cls, value: str) -> str:
+        addresses = value.replace("|", ",").split(",")
+        if twice := sorted({address for address in addresses if addresses.count(address) > 1}):
+            raise ValueError(f"each worker and each replica listens at an address of its own; more than one: {twice}")
+        return value
+
     @field_validator("default_source")
     @classmethod
     def _named(cls, value: str) -> str:
         return value.strip()
+
+    @property
+    def speed_workers(self) -> list[list[str]]:
+        """The addresses of the speed workers: for each, by its number, those of its replicas."""
+        return [worker.split("|") for worker in self.speed_address.split(",")]
+
+    def speed_listens_at(self, worker: int, replica: int) -> str:
+        """The address of a replica of a speed worker.
+
+        Raises:
+            SettingsError: there is none of that number.
+        """
+        workers = self.speed_workers
+        if not 0 <= worker < len(workers):
+            raise SettingsError(
+                f"There is no speed worker {worker}: TWOFOLD_SPEED_ADDRESS is {self.speed_address!r}, which has "
+                f"{len(workers)}, numbered from 0. Add an address behind a comma, or take a number that it has."
+            )
+        replicas = workers[worker]
+        if not 0 <= replica < len(replicas):
+            raise SettingsError(
+                f"There is no replica {replica} of speed worker {worker}: TWOFOLD_SPEED_ADDRESS is "
+                f"{self.speed_address!r}, which has {len(replicas)} of it, numbered from 0. Add an address behind a "
+                "bar, or take a number that it has."
+            )
+        return replicas[replica]
 
     @property
     def lake_root(self) -> str:

@@ -12,6 +12,8 @@ from unittest.mock import patch
 
 import batch_layer.cycle
 import serving.answer
+import serving.speed_workers
+import speed_layer.base_fold
 import speed_layer.worker
 from speed_layer.base import Base, load_base
 from speed_layer.base_fold import BaseFold
@@ -83,10 +85,26 @@ def finality_too_early() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def workers_not_compared() -> Iterator[None]:
+    """Serving does not look whether two speed workers have taken the same trade."""
+    with patch.object(serving.speed_workers, "markets_of_both", lambda *_: set()):
+        yield
+
+
+@contextmanager
+def first_copy_kept() -> Iterator[None]:
+    """A speed worker keeps the copy that it reads first, though a lesser one comes."""
+    with patch.object(speed_layer.base_fold, "find_correction", lambda *_: None):
+        yield
+
+
 FAULTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
     "cut-off-by-one": cut_off_by_one,
     "old-state-kept": old_state_kept,
     "ledger-skipped": ledger_skipped,
     "parent-not-compared": parent_not_compared,
     "finality-too-early": finality_too_early,
+    "workers-not-compared": workers_not_compared,
+    "first-copy-kept": first_copy_kept,
 }

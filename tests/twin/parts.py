@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,19 +18,22 @@ from memory_log import MemoryLog, MemoryReader, Poll
 from twin.expected import HOLE_AGE_S
 
 import serving.seam
+import serving.speed_replicas
 import serving.speed_side
 import serving.state
 import speed_layer.reading
 import speed_layer.worker
 from batch_layer.cycle import BatchCycle
 from serving.seam import Seam
-from serving.speed_side import SpeedClient
+from serving.speed_replicas import SpeedReplicas
+from serving.speed_side import SpeedClient, SpeedSide
+from serving.speed_workers import SpeedWorkers
 from speed_layer.reading import Reading
 from speed_layer.worker import SpeedWorker
 from twofold.clock import from_epoch_us
 from twofold.errors import SpeedAway
 from twofold.lake import Lake
-from twofold.lane import Positions
+from twofold.lane import ALL_LANES, Positions, Share
 from twofold.publication import PUBLICATIONS, Publication
 from twofold.records import Lost
 from twofold.source import SHIPPED_SOURCES
@@ -58,7 +62,8 @@ def clocked(market: Market) -> Iterator[None]:
         return market.now_ms / 1000
 
     with ExitStack() as stack:
-        for module in (speed_layer.worker, speed_layer.reading, serving.seam, serving.speed_side, serving.state):
+        live = (speed_layer.worker, speed_layer.reading, serving.seam, serving.speed_side, serving.speed_replicas)
+        for module in (*live, serving.state):
             stack.enter_context(patch.object(module, "monotonic", now_s))
         stack.enter_context(patch.object(speed_layer.worker, "Reading", SteppedReading))
         yield
@@ -134,8 +139,8 @@ class SteppedReading(Reading):
 class Speed(SpeedClient):
     """A speed worker that can be killed and started cold, and the client that asks it."""
 
-    def __init__(self, lake: Lake, log: MemoryLog) -> None:
-        super().__init__("", VIEWS)
+    def __init__(self, lake: Lake, log: MemoryLog, share: Share = ALL_LANES) -> None:
+        super().__init__("", VIEWS, share)
         self._lake = lake
         self._log = log
         self._worker: SpeedWorker | None = None
@@ -143,7 +148,11 @@ class Speed(SpeedClient):
 
     def start(self) -> None:
         """Start a worker, in place of the one there was, if any."""
-        self._worker = SpeedWorker(self._lake, self._log.open_reader, VIEWS, SOURCES, SOURCE, ROOMY_BYTES)
+
+        def open_reader(start: Positions) -> MemoryReader:
+            return self._log.open_reader(start, share=self._share)
+
+        self._worker = SpeedWorker(self._lake, open_reader, VIEWS, SOURCES, SOURCE, ROOMY_BYTES, self._share)
 
     def kill(self) -> None:
         """End the worker; nothing of it is left."""
@@ -171,8 +180,9 @@ class Speed(SpeedClient):
                 reading.read_on(poll)
 
     def lost(self, incarnation: str, positions: Positions) -> list[Lost]:
-        """What retention had taken from under a fold when it was at these positions."""
-        return [gap for gap in self._readers[incarnation].lost if gap.next_offset <= positions.get(gap.lane, 0)]
+        """What retention had taken from under a fold of this worker when it was at these positions."""
+        reader = self._readers.get(incarnation)
+        return [gap for gap in reader.lost if gap.next_offset <= positions.get(gap.lane, 0)] if reader else []
 
     def _call(self, request: ChangesRequest) -> list[bytes]:
         if self._worker is None:
@@ -187,9 +197,45 @@ def kept_in_raw(lake: Lake, publication: Publication, parent: Publication) -> se
     return set(pl.read_parquet(sorted(others), columns=["lane", "offset"]).iter_rows()) if others else set()
 
 
-def new_seam(lake: Lake, speed: Speed) -> Seam:
+class AtOnce(Executor):
+    """Does what it is given at once, and not beside what else happens."""
+
+    def submit(self, work: Callable[..., SpeedSide], /, *arguments: object, **named: object) -> Future[SpeedSide]:
+        """Do it."""
+        done: Future[SpeedSide] = Future()
+        try:
+            done.set_result(work(*arguments, **named))
+        except Exception as failure:  # noqa: BLE001  # it is raised where the result is wanted
+            done.set_exception(failure)
+        return done
+
+
+class Team:
+    """The speed workers, one or several."""
+
+    def __init__(self, lake: Lake, log: MemoryLog, workers: int) -> None:
+        self.members = [Speed(lake, log, Share(number, workers)) for number in range(workers)]
+        for member in self.members:
+            member.start()
+
+    def __getitem__(self, number: int) -> Speed:
+        return self.members[number % len(self.members)]
+
+    def lost(self, incarnation: str, positions: Positions) -> list[Lost]:
+        """What retention had taken from under the folds when they were at these positions."""
+        folds = incarnation.split()
+        return [gap for member in self.members for fold in folds for gap in member.lost(fold, positions)]
+
+    def asked(self) -> Speed | SpeedWorkers:
+        """What a serving process that has just started asks."""
+        if len(self.members) == 1:
+            return self.members[0]
+        return SpeedWorkers([SpeedReplicas([member]) for member in self.members], VIEWS, AtOnce())
+
+
+def new_seam(lake: Lake, team: Team) -> Seam:
     """A serving process that has just started and has seen the lake; it waits for the speed worker for ever."""
-    seam = Seam(lake, speed, VIEWS, inf)
+    seam = Seam(lake, team.asked(), VIEWS, inf)
     seam._stopping.set()  # So that nothing waits.
     seam.look_at_lake()
     return seam

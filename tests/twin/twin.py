@@ -19,7 +19,7 @@ from laws.commit_points import Held, Moment, watched
 from laws.market import TOPIC, Market, Sending, steady_trades
 from laws.parts import everything_merged_soon
 from twin.expected import Expected, without
-from twin.parts import SOURCE, SOURCES, VIEWS, Cycles, Speed, clocked, kept_in_raw, killed, new_seam
+from twin.parts import SOURCE, SOURCES, VIEWS, Cycles, Team, clocked, kept_in_raw, killed, new_seam
 from vouched import given_of, vouching
 
 from batch_layer.dead_letters import DeadLetters
@@ -84,12 +84,11 @@ class Twin:
         self._ids = dict.fromkeys(MARKETS, 100)
         self._cycles = Cycles(self._lake, self._market.log)
         self._held: Held | None = None
-        self._speed = Speed(self._lake, self._market.log)
-        self._speed.start()
-        self._seam = new_seam(self._lake, self._speed)
+        self._team = Team(self._lake, self._market.log, 1)
+        self._seam = new_seam(self._lake, self._team)
         self._answered: Pair | None = None
         self._published: Pair | None = None
-        self._pace = ALL
+        self._paces = {0: ALL, 1: ALL}
         self._serving_lags = False
         self._asked = 0
         self._kept: list[tuple[MadeAgain, int, Positions, Sequence[Lost]]] = []
@@ -198,19 +197,24 @@ class Twin:
 
     # What happens to the speed worker and to serving
 
-    def speed_pace(self, pace: int) -> None:
-        """Let the speed worker read on by small micro-batches, by large ones, or not at all."""
-        self._pace = pace
+    def speed_workers(self, count: int) -> None:
+        """Share the lanes among so many speed workers from now on, all of them cold, and start serving anew."""
+        self._team = Team(self._lake, self._market.log, count)
+        self.restart_serving()
 
-    def kill_speed(self, *, is_back: bool) -> None:
-        """Kill the speed worker; at once there is a new one, cold, or there is none."""
-        self._speed.kill()
+    def speed_pace(self, number: int, pace: int) -> None:
+        """Let a speed worker read on by small micro-batches, by large ones, or not at all."""
+        self._paces[number] = pace
+
+    def kill_speed(self, number: int, *, is_back: bool) -> None:
+        """Kill a speed worker; at once there is a new one, cold, or there is none."""
+        self._team[number].kill()
         if is_back:
-            self._speed.start()
+            self._team[number].start()
 
-    def memory(self, *, is_full: bool) -> None:
-        """Let the speed worker come to its memory bound, or get room again."""
-        self._speed.memory(is_full=is_full)
+    def memory(self, number: int, *, is_full: bool) -> None:
+        """Let a speed worker come to its memory bound, or get room again."""
+        self._team[number].memory(is_full=is_full)
 
     def serving_lags(self, *, lags: bool) -> None:
         """Let serving be too slow to follow, from now on, or quick again."""
@@ -218,14 +222,15 @@ class Twin:
 
     def restart_serving(self) -> None:
         """Start serving anew; it answers once it has heard from the speed worker."""
-        self._seam = new_seam(self._lake, self._speed)
+        self._seam = new_seam(self._lake, self._team)
 
     def everything_catches_up(self) -> None:
         """With every part there and let work, an answer has all that was sent."""
-        if not self._speed.is_up:
-            self._speed.start()
-        self._speed.memory(is_full=False)
-        self._pace, self._serving_lags = ALL, False
+        for member in self._team.members:
+            if not member.is_up:
+                member.start()
+            member.memory(is_full=False)
+        self._paces, self._serving_lags = {0: ALL, 1: ALL}, False
         for _ in range(4):
             if self._has_caught_up():
                 break
@@ -235,8 +240,9 @@ class Twin:
 
     def life_goes_on(self) -> None:
         """The speed worker reads, serving looks and is asked, unless they lag or are gone."""
-        if self._pace:
-            self._speed.read_on([[(place, self._pace) for place in range(MOST_LANES)]])
+        for number, member in enumerate(self._team.members):
+            if pace := self._paces[number]:
+                member.read_on([[(place, pace) for place in range(MOST_LANES)]])
         if not self._serving_lags:
             self._seam.look_at_lake()
             for _ in range(2):
@@ -318,7 +324,7 @@ class Twin:
             if before.batch is pair.batch and _state(before) == _state(pair):
                 return pair
         self._asked += 1
-        lost = self._speed.lost(speed.header.incarnation, speed.header.positions) if speed else []
+        lost = self._team.lost(speed.header.incarnation, speed.header.positions) if speed else []
         oracle, cuts = self._expected.oracle(publication.sequence, lost), self._expected.cuts(publication.sequence)
         for view in VIEWS.values():
             interval_s = INTERVALS_S[self._asked % len(INTERVALS_S)]

@@ -54,6 +54,7 @@ def plan(seed: int, count: int) -> list[Step]:
     random = Random(seed)
     names = random.choices(list(_WEIGHTS), list(_WEIGHTS.values()), k=count)
     steps = [Step(name, _ARGUMENTS[name](random) if name in _ARGUMENTS else {}) for name in names]
+    steps.insert(0, Step("speed_workers", {"count": 1 + seed % 2}))
     return [*steps, Step("everything_catches_up", {})]
 
 
@@ -144,8 +145,8 @@ _ARGUMENTS: Mapping[str, Callable[[Random], Arguments]] = {
         "max_records": random.choice([4, 1_000]),
         "points": random.choice([3, 9, 12, 13, 14, 15, 40]),
     },
-    "speed_pace": lambda random: {"pace": random.choice([0, 2, ALL])},
-    "kill_speed": lambda random: {"is_back": random.random() < 0.6},
-    "memory": lambda random: {"is_full": random.random() < 0.6},
+    "speed_pace": lambda random: {"number": random.randrange(2), "pace": random.choice([0, 2, ALL])},
+    "kill_speed": lambda random: {"number": random.randrange(2), "is_back": random.random() < 0.6},
+    "memory": lambda random: {"number": random.randrange(2), "is_full": random.random() < 0.6},
     "serving_lags": lambda random: {"lags": random.random() < 0.6},
 }

@@ -19,7 +19,7 @@ from twofold.event_log.fetch_by_id import fetch_by_id
 from twofold.event_log.gathering import IDLE_MS, Gathering
 from twofold.event_log.topic import Topic, describe_topic
 from twofold.event_log.watch import TopicWatch
-from twofold.lane import Lane, Positions
+from twofold.lane import ALL_LANES, Lane, Positions, Share
 from twofold.log_identity import LogIdentity
 from twofold.records import Lost, RecordBatch
 
@@ -41,6 +41,7 @@ class LogReader:
         brokers: `host:port,…`.
         topic: the topic's name.
         start: lane name to the next offset to read; lanes of this topic only.
+        share: which lanes to read; partitions that are added later are read if they belong to it.
         public_path: take the client library's public path, for several times the CPU.
 
     Raises:
@@ -49,8 +50,11 @@ class LogReader:
         EventLogUnreachable: no broker answers.
     """
 
-    def __init__(self, brokers: str, topic: str, start: Positions, *, public_path: bool = False) -> None:
+    def __init__(
+        self, brokers: str, topic: str, start: Positions, *, share: Share = ALL_LANES, public_path: bool = False
+    ) -> None:
         self._brokers = brokers
+        self._share = share
         self._start = dict(start)
         self._names = {Lane.parse(lane).partition: lane for lane in sorted(start, key=Lane.parse)}
         self._epochs: dict[str, int] = {}
@@ -198,8 +202,8 @@ class LogReader:
             raise self._of_another_cluster(self._topic.cluster_id, topic.cluster_id)
         if topic.topic_id != self._topic.topic_id:
             raise self._replaced(topic)
-        names = self._names
-        known = {TopicPartition(topic.name, n): names.get(n) or topic.lane(n) for n in topic.partitions}
+        names, has = self._names, self._share.has
+        known = {TopicPartition(topic.name, n): names.get(n) or topic.lane(n) for n in topic.partitions if has(n)}
         new = [partition for partition in known if partition not in self._lanes]
         beginnings = self._beginnings(new)
         self._consumer.assign(list(known))
