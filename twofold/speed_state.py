@@ -65,6 +65,8 @@ class SpeedHeader(BaseModel):
         ends: The log's end per lane, when last looked at.
         accounts: Law 5, per lane, from the cut on, as `twofold.account` writes it.
         newest_event_us: The newest event time folded, UTC microseconds; None without trades.
+        lost: What retention took above the cut before it was read: lane, first offset, and the offset after the last.
+        sources_hash: Of what is declared of the sources (`twofold.source`).
         views: Names of the views whose partials follow.
         parts: Names of what follows them.
         worker: The worker's number, from 0 on.
@@ -84,6 +86,8 @@ class SpeedHeader(BaseModel):
     ends: dict[str, int]
     accounts: str
     newest_event_us: int | None
+    lost: list[tuple[str, int, int]] = []
+    sources_hash: str = ""
     views: list[str]
     parts: list[str] = []
     worker: int = 0
