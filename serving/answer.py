@@ -11,7 +11,7 @@ import polars as pl
 
 from serving.finality import finality
 from serving.markets import check_known
-from serving.names import names
+from serving.names import Names, names
 from serving.query import MAX_LIMIT, Query
 from serving.seam import Pair
 from serving.speed_side import SpeedSide
@@ -24,6 +24,9 @@ from twofold.watermark import watermarks_us
 
 MOST_PARTIALS = 6_000_000
 """Partials of which one answer is made at most: ten years of one market's minutes, about a gigabyte."""
+
+FEW_PARTIALS = 1_000
+"""Published partials that are merged all together: to part those off that are live too takes as long."""
 
 MOST_ROWS = 1_000_000
 """Rows of one answer at most, all its pages taken together."""
@@ -137,9 +140,10 @@ def _merged(query: Query, pair: Pair) -> pl.DataFrame:
     view = query.view
     published = _marked(_published(query, pair), is_live=False)
     provisional = _marked(_provisional(query, pair.speed), is_live=True) if pair.speed else published.clear()
-    if query.interval_us != view.window_us:
+    if query.interval_us != view.window_us or published.height <= FEW_PARTIALS:
+        # Sorted afterwards: as a part of the query, a sort of few rows takes longer than the rest of it.
         return _one_per_group(query, pl.concat([published, provisional])).sort(view.group)
-    # The published side has one partial per group already, so only windows that are live too are merged.
+    # The published side has one partial per group already, so only windows that are live too need to be merged.
     starts_us, live_us = (side["window_start"].to_physical().to_numpy() for side in (published, provisional))
     is_live = np.isin(starts_us, live_us)
     if not is_live.any():
@@ -206,9 +210,14 @@ def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
 def _check_known(query: Query, pair: Pair, rows: pl.DataFrame) -> None:
     """See that each name asked for is known, looking only where the rows do not show that it is."""
     asked = [(column, names(text)) for column in ("venue", "symbol") if (text := getattr(query, column)) is not None]
-    if all(not its.patterns and its.exact <= set(rows[column].to_list()) for column, its in asked):
+    if not rows.is_empty() and all(_is_shown(its, rows[column]) for column, its in asked):
         return
     markets = set(pair.batch.partials[query.view.name].markets)
     if pair.speed:
         markets |= set(pair.speed.partials(query.view.name).select("venue", "symbol").unique().rows())
     check_known(markets, query.venue, query.symbol)
+
+
+def _is_shown(asked: Names, column: pl.Series) -> bool:
+    """Whether rows, which are all of names asked for, have each of these."""
+    return not asked.patterns and (len(asked.exact) == 1 or asked.exact <= set(column.unique()))

@@ -99,8 +99,9 @@ async def ask(app: Any, path: str, question: str, accept: str = "application/jso
     """The body that an application answers with."""
     messages: list[dict[str, Any]] = []
 
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+    async def receive() -> dict[str, Any]:  # a client that has said all and stays
+        await asyncio.get_running_loop().create_future()
+        return {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
         messages.append(message)
