@@ -108,8 +108,8 @@ def pack(header: SpeedHeader, partials: Mapping[str, pl.DataFrame]) -> list[byte
     buffers = [header.model_dump_json().encode()]
     for name in (*header.views, *header.parts):
         stream = BytesIO()
-        # Writing locks the frame's handle, at times waiting for Python's lock. Another thread that holds that one and looks
-        # at the same handle, for its size, would wait for ever. A clone has a handle of its own and the same data.
+        # Writing locks the frame's handle, at times waiting for Python's lock. Another thread that holds that one and
+        # looks at the same handle, for its size, would wait for ever. A clone has its own handle and the same data.
         partials[name].clone().write_ipc_stream(stream)
         buffers.append(stream.getvalue())
     return buffers
