@@ -29,11 +29,19 @@ from rich.table import Table
 
 from serving.app import make_app
 from serving.batch_side import BatchSide
+from serving.receipts.above_cut import Declared
+from serving.receipts.remaking import Remaker
+from serving.receipts.token import TokenSigner
+from serving.receipts.verification import Verification
+from serving.receipts.vouching import Receipts
 from serving.seam import Pair, Seam
 from serving.sorted_partials import SortedPartials
 from serving.speed_side import SpeedSide
+from twofold.event_log.opening import log_opener
 from twofold.fold import fold
+from twofold.lake import Lake
 from twofold.publication import GENESIS
+from twofold.settings import Settings
 from twofold.speed_state import SpeedHeader
 from twofold.views import VIEWS
 
@@ -147,11 +155,19 @@ def raw_bytes(body: bytes) -> Any:  # noqa: ANN401  # an ASGI application
     return app
 
 
+def signing() -> Receipts:
+    """Receipts that are signed, and sampled as by default; nothing is made again from them."""
+    settings, signer = Settings(), TokenSigner(["k" * 43])
+    declared = Declared(log_opener(settings), settings.sources, settings.default_source)
+    remaker = Remaker(Lake("unused"), declared, VIEWS, signer)
+    return Receipts(signer, remaker, Verification(settings.verified_share, lambda _: ()))
+
+
 async def sides() -> dict[str, tuple[Ask, int]]:
     """What is measured, and how many requests are a round of it."""
     seam = StillSeam(a_month())
     seam.start = seam.stop = lambda: None  # type: ignore[method-assign]  # it follows nothing
-    app = make_app(seam, VIEWS)
+    app = make_app(seam, VIEWS, signing())
     body = await ask(app, "/v1/views/bars", QUESTION)
     rows = pl.read_parquet(io.BytesIO(await ask(app, "/v1/views/bars", QUESTION + "&format=parquet")))
     plain, raw = plain_route(rows.to_dicts()), raw_bytes(body)
