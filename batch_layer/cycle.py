@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from batch_layer.conflicts import conflict_letters, find_conflicts
 from batch_layer.gaps import GapRules, contiguous_venues, find_gaps, missing_by_lane, unusable_ids
 from batch_layer.intake import Intake, take_in
 from batch_layer.kept import kept_of
@@ -20,6 +21,7 @@ from twofold.account import Account, add_accounts, count_by_lane
 from twofold.clock import Clock, utc_now
 from twofold.decoding import DECODER_HASH, Decoded, decode
 from twofold.fold import fold as fold_views
+from twofold.gap_log import gap_changes
 from twofold.gaps import OpenHoles
 from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.ledger import INTERVAL_SCHEMA, Ledger, Sorted, coalesce
@@ -27,7 +29,7 @@ from twofold.publication import Publication, Publications, found_lake, publish
 from twofold.records import OpenReader, records_frame
 from twofold.resuming import resume
 from twofold.source import HOLE_AGE_S, Source
-from twofold.tables import DEAD_LETTERS, GAPS, LEDGER, RAW, TRADES, view_table
+from twofold.tables import DEAD_LETTERS, GAP_LOG, GAPS, LEDGER, RAW, TRADES, view_table
 from twofold.view import View
 from twofold.watermark import newest_arrivals_us, watermarks_us, witness
 
@@ -120,7 +122,7 @@ class BatchCycle:
         return bool(intake.records or intake.lost) or not self.parent.made_by(DECODER_HASH)
 
     def fold(self, intake: Intake) -> Folded:
-        """Decode, tell first occurrences from repeats, look what is missing, and fold every view.
+        """Decode, tell first occurrences from repeats and conflicts, look what is missing, and fold every view.
 
         Raises:
             ArithmeticOverflow: a sum left the range of its type.
@@ -129,11 +131,15 @@ class BatchCycle:
         decoded = decode(intake.batches, self._sources, self._default_source)
         ids = self._take_in_ids(decoded)
         fresh = ids.told_apart.fresh
+        conflicts = find_conflicts(ids.told_apart, self._lake, self.parent.tables.get(TRADES.name))
+        duplicates = ids.told_apart.repeated.join(conflicts, on=["lane", "offset"], how="anti")
+        letters = conflict_letters(conflicts, intake.batches, self._default_source)
+        rejected = pl.concat([decoded.rejected, letters])
         tables = {
             RAW.name: self._raw_version,
             **ids.tables,
             TRADES.name: self._append(TRADES, fresh),
-            DEAD_LETTERS.name: self._append(DEAD_LETTERS, decoded.rejected),
+            DEAD_LETTERS.name: self._append(DEAD_LETTERS, rejected),
         }
         marks = watermarks_us(self.parent.witnesses)
         for name, partials in fold_views(self._views.values(), fresh).items():
@@ -142,7 +148,7 @@ class BatchCycle:
             if partials.height:
                 add_partials(view, writer, with_revisions(view, partials, marks, ids.holes_before))
             tables[writer.spec.name] = writer.version
-        accounts = count_by_lane(intake.read, fresh, ids.told_apart.repeated, decoded.rejected, intake.lost)
+        accounts = count_by_lane(intake.read, fresh, duplicates, rejected, intake.lost)
         return Folded(tables, accounts, witness(self.parent.witnesses, fresh), ids.arrivals, missing_by_lane(ids.gaps))
 
     def publish(self, intake: Intake, folded: Folded) -> Publication:
@@ -161,6 +167,7 @@ class BatchCycle:
             witnesses=folded.witnesses,
             arrivals=folded.arrivals,
             accounts=add_accounts(self.parent.accounts, folded.accounts),
+            lost=tuple(intake.gone),
             log=intake.log,
             given_up=self.parent.given_up,
         )
@@ -187,7 +194,12 @@ class BatchCycle:
         )
         if not gaps.equals(before):
             gap_writer.replace(gaps)
-        tables = {LEDGER.name: ledger_writer.version, GAPS.name: gap_writer.version}
+        changes = gap_changes(before, gaps, self._sequence)
+        tables = {
+            LEDGER.name: ledger_writer.version,
+            GAPS.name: gap_writer.version,
+            GAP_LOG.name: self._append(GAP_LOG, changes),
+        }
         return _Ids(told_apart, OpenHoles(before), gaps, arrivals, tables)
 
     def _writer(self, spec: TableSpec) -> TableWriter:

@@ -17,7 +17,7 @@ import polars as pl
 from batch_layer.dead_letters import COORDINATES, by_reason
 from batch_layer.retries import retries_above, retries_below, with_first_places
 from twofold.clock import Clock, to_epoch_us, utc_now
-from twofold.decoding import DECODER_HASH, decode
+from twofold.decoding import DECODER_HASH, Reason, decode
 from twofold.lake import Lake
 from twofold.publication import Publication
 from twofold.records import OpenReader, RecordBatch
@@ -35,7 +35,8 @@ class Resending:
     Attributes:
         letters: the dead letters to send: `DEAD_LETTER_SCHEMA` and `first_at`, the oldest first.
         sent_before: how many are left because the log holds a retry of them that was not refused.
-        refused: how many are left because they are still refused, by the reason of now.
+        refused: how many are left because they are still refused, by the reason of now. A conflict is refused for good,
+            whether the record itself became one or a retry of it did.
     """
 
     letters: pl.DataFrame
@@ -80,17 +81,24 @@ def plan_resending(
     retries = pl.concat(
         [retries_below(lake, publication), retries_above(open_reader, publication.cut, publication.log)]
     )
-    settled = retries.filter(pl.col("fate") != "refused")
     by_age = with_first_places(letters.collect().sort("logged_at", *COORDINATES))
     every = by_age.unique("first_at", keep="first", maintain_order=True)
-    fresh = every.join(settled, on="first_at", how="anti", maintain_order="left")
+    settled = retries.filter(~pl.col("fate").is_in(["refused", "conflict"]))
+    unsettled = every.join(settled, on="first_at", how="anti", maintain_order="left")
+    conflicts = [
+        by_age.filter(pl.col("reason") == Reason.CONFLICT).select("first_at"),
+        retries.filter(pl.col("fate") == "conflict").select("first_at"),
+    ]
+    fresh = unsettled.join(pl.concat(conflicts), on="first_at", how="anti", maintain_order="left")
     decoded = decode(_batches(fresh, clock()), sources, default_source)
     taken = fresh.join(decoded.trades, on=COORDINATES, how="semi", maintain_order="left")
     sendable = taken.filter(~pl.col("headers").list.eval(pl.element().struct.field("value").is_null()).list.any())
     refused = by_reason(decoded.rejected.lazy())
     if unwritable := taken.height - sendable.height:
         refused[NULL_HEADER] = unwritable
-    return Resending(sendable, every.height - fresh.height, refused)
+    if in_conflict := unsettled.height - fresh.height:
+        refused[Reason.CONFLICT.value] = in_conflict
+    return Resending(sendable, every.height - unsettled.height, refused)
 
 
 def _batches(letters: pl.DataFrame, now: datetime) -> list[RecordBatch]:

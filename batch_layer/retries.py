@@ -10,6 +10,7 @@ import polars as pl
 
 from batch_layer.dead_letters import COORDINATES
 from batch_layer.intake import take_in
+from twofold.decoding import Reason
 from twofold.decoding.utf8 import to_text
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
@@ -23,8 +24,8 @@ from twofold.tables import DEAD_LETTERS, RAW, TRADES
 RETRY_SCHEMA = pl.Schema({"lane": pl.String(), "offset": pl.Int64(), "first_at": pl.String(), "fate": pl.String()})
 """Columns of a frame of retries: own coordinates, first coordinates as `<lane>:<offset>`, and what became of it.
 
-`fate` is `folded`, `repeated` (a copy of the trade was there already), `refused` (a dead letter once more), or
-`unpublished` where no publication has taken the record in yet.
+`fate` is `folded`, `repeated` (a copy of the trade was there already), `refused` (a dead letter once more), `conflict`
+(refused for good, since another body of the trade counts), or `unpublished` where no publication has taken it in yet.
 """
 
 _FIRST_AT = r"^(\S+/\d+(?:~\d+)?:\d+)$"
@@ -37,10 +38,12 @@ def retries_below(lake: Lake, publication: Publication) -> pl.DataFrame:
     if version is None:
         return RETRY_SCHEMA.to_frame()
     found = _marked(lake.scan(RAW.name, version))
-    refused = _among(found, lake.scan(DEAD_LETTERS.name, publication.tables[DEAD_LETTERS.name]))
+    letters = lake.scan(DEAD_LETTERS.name, publication.tables[DEAD_LETTERS.name])
+    conflict = _among(found, letters.filter(pl.col("reason") == Reason.CONFLICT))
+    refused = _among(found, letters)
     folded = _among(found, lake.scan(TRADES.name, publication.tables[TRADES.name]))
-    fate = pl.when(refused).then(pl.lit("refused")).when(folded).then(pl.lit("folded")).otherwise(pl.lit("repeated"))
-    return found.with_columns(fate=fate)
+    fate = pl.when(conflict).then(pl.lit("conflict")).when(refused).then(pl.lit("refused"))
+    return found.with_columns(fate=fate.when(folded).then(pl.lit("folded")).otherwise(pl.lit("repeated")))
 
 
 def retries_above(open_reader: OpenReader, cut: Positions, log: LogIdentity) -> pl.DataFrame:

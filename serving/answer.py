@@ -17,6 +17,7 @@ from serving.seam import Pair
 from serving.speed_side import SpeedSide
 from serving.state import State
 from serving.writing import rows_json
+from twofold.decoding import DECODER_HASH
 from twofold.errors import TooMuch
 from twofold.fold import UNOPTIMIZED, checked, coarsen, finished, merging
 from twofold.watermark import watermarks_us
@@ -29,6 +30,11 @@ FEW_PARTIALS = 1_000
 
 MOST_ROWS = 1_000_000
 """Rows of one answer at most, all its pages taken together."""
+
+SHOWN_HASH = 16
+"""Letters of a decoder's hash that a receipt has; a view's hash has as many."""
+
+_LOST = ("lane", "first_offset", "next_offset")
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,12 @@ class Answer:
         publication = self.state.publication
         return {
             "view_hash": self.query.view.hash,
+            "decoder_hash": (publication.decoder_hash or DECODER_HASH)[:SHOWN_HASH],
+            "sources_hash": self.state.sources_hash,
             "sequence": publication.sequence,
             "cut": dict(sorted(publication.cut.items())),
             "positions": dict(sorted(self.state.positions.items())),
+            "lost": [dict(zip(_LOST, gap, strict=True)) for gap in self.state.lost],
             "query": self.query.canonical(),
         }
 
@@ -85,6 +94,18 @@ def answer(query: Query, pair: Pair) -> Answer:
         TooMuch: it would be larger than an answer may be.
         ArithmeticOverflow: a sum left the range of its type.
     """
+    found = answer_of_known(query.whole, pair)
+    _check_known(query, pair, found.rows)
+    return found if query == query.whole else found.page(query.skip, query.limit)
+
+
+def answer_of_known(query: Query, pair: Pair) -> Answer:
+    """The same for a question of which it is known that it can be answered; the pair may hold no more than it takes.
+
+    Raises:
+        TooMuch: it would be larger than an answer may be.
+        ArithmeticOverflow: a sum left the range of its type.
+    """
     whole = _whole(query.whole, pair)
     return whole if query == query.whole else whole.page(query.skip, query.limit)
 
@@ -92,7 +113,6 @@ def answer(query: Query, pair: Pair) -> Answer:
 def _whole(query: Query, pair: Pair) -> Answer:
     view = query.view
     merged = _merged(query, pair)
-    _check_known(query, pair, merged)
     if query.finality is None:
         merged = _labelled(query, pair, _newest_rows(query, merged))
     else:
@@ -187,10 +207,10 @@ def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
     return merged.hstack([ends, finality(query.view, merged, query.interval_us, marks_us, pair.batch.holes)])
 
 
-def _check_known(query: Query, pair: Pair, merged: pl.DataFrame) -> None:
+def _check_known(query: Query, pair: Pair, rows: pl.DataFrame) -> None:
     """See that each name asked for is known, looking only where the rows do not show that it is."""
     asked = [(column, names(text)) for column in ("venue", "symbol") if (text := getattr(query, column)) is not None]
-    if not merged.is_empty() and all(_is_shown(its, merged[column]) for column, its in asked):
+    if not rows.is_empty() and all(_is_shown(its, rows[column]) for column, its in asked):
         return
     markets = set(pair.batch.partials[query.view.name].markets)
     if pair.speed:

@@ -9,12 +9,11 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from time import monotonic
-from typing import Literal
+from typing import Literal, Protocol
 
 from serving.batch_side import BatchSide, load_batch_side
 from serving.query import BaseChoice
-from serving.speed_side import SpeedClient, SpeedSide
+from serving.speed_side import SpeedSide
 from twofold.errors import BaseGone, LakeError, LakeUnreachable, SpeedAway, TwofoldError
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
@@ -24,12 +23,9 @@ from twofold.view import View
 SpeedMode = Literal["live", "catching_up", "paused", "away", "unused"]
 """What the speed side does for answers; `unused` where the batch side alone was asked for."""
 
-START_PATIENCE_S = 10.0
-"""Seconds for which a new seam waits for a speed state; the seam before it may have answered from one."""
-
 _LOOK_S = 0.25
 _WAIT_MS = 250
-_AWAY_S = 0.5
+_AWAY_S = 0.1
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +47,20 @@ class Pair:
         return self.speed.header.positions if self.speed else self.batch.publication.cut
 
 
+class Speed(Protocol):
+    """Something that knows the state of the speed layer: one worker, or several as if they were one."""
+
+    def follow(self, sequence: int, known: SpeedSide | None, wait_ms: int) -> SpeedSide:
+        """The newest state of a base; waits for a change from `known`. Raises `BaseGone` and `SpeedAway`."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
 class Seam:
     """Keeps the pair that answers are made of."""
 
-    def __init__(
-        self, lake: Lake, speed: SpeedClient, views: Mapping[str, View], patience_s: float = START_PATIENCE_S
-    ) -> None:
+    def __init__(self, lake: Lake, speed: Speed, views: Mapping[str, View]) -> None:
         self.current: Pair | None = None
         self.newest: BatchSide | None = None
         self.lake_error: LakeError | None = None
@@ -65,7 +69,6 @@ class Seam:
         self._publications = Publications(lake)
         self._speed = speed
         self._views = views
-        self._patient_until_s = monotonic() + patience_s
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._repeat, args=(step, pause_s), name=step.__name__, daemon=True)
@@ -77,7 +80,7 @@ class Seam:
 
         Raises:
             LakeUnreachable: the lake cannot be read, or has not been read yet.
-            SpeedAway: the speed worker has not been heard yet, though not for long enough to go on without it.
+            SpeedAway: the speed worker has not been heard yet; a serving process before this one may have heard it.
         """
         if self.lake_error is not None:
             raise LakeUnreachable(f"The lake cannot be read, so no answer can be vouched for. {self.lake_error}")
@@ -121,7 +124,7 @@ class Seam:
         """Follow the speed state on the current base, and move to the newest base when both can move together."""
         newest, current = self.newest, self.current
         if newest is None:
-            self._stopping.wait(_LOOK_S)
+            self._stopping.wait(_LOOK_S / 10)
             return
         try:
             if current is None or current.batch.publication.sequence != newest.publication.sequence:
@@ -166,13 +169,12 @@ class Seam:
             self._stopping.wait(_LOOK_S / 10)
 
     def _move_to_batch_alone(self, newest: BatchSide, current: Pair | None) -> None:
-        """Without a speed state, answer from the batch side alone as soon as that takes nothing back."""
-        if current is None:
-            moves = monotonic() >= self._patient_until_s
-        else:
-            is_news = newest.publication.sequence > current.batch.publication.sequence
-            moves = is_news and _takes_nothing_back(newest, newest.publication.cut, current)
-        if moves:
+        """Without a speed state, answer from the batch side alone as soon as that takes nothing back.
+
+        Before a speed state was heard nobody can tell: the process before this one may have answered from one.
+        """
+        is_news = current is not None and newest.publication.sequence > current.batch.publication.sequence
+        if current is not None and is_news and _takes_nothing_back(newest, newest.publication.cut, current):
             self.current = Pair(newest)
 
     def _repeat(self, step: object, pause_s: float) -> None:

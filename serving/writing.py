@@ -1,8 +1,8 @@
 """How rows are written: JSON by rows or columns, CSV, Arrow IPC stream and Parquet, with the same values in each.
 
-All of them are written column by column; no row passes through Python. Polars writes from a clone, which shares the data:
-while it writes it locks the frame's handle, at times waiting for Python's lock, and whoever then holds that one and looks
-at the same handle waits for ever.
+All of them are written column by column; no row passes through Python. Polars writes from a clone, which shares the
+data: while it writes it locks the frame's handle, at times waiting for Python's lock, and whoever then holds that one
+and looks at the same handle waits for ever.
 """
 
 from __future__ import annotations

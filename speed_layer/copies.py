@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import repeat
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -37,10 +38,11 @@ ROW = np.dtype(
 TRADE = [*MARKET, "trade_id"]
 """The columns that name a trade."""
 
-RECENT = 64
+RECENT = 256
 """Micro-batches that are kept as they came; at more, or at `RECENT_ROWS`, they are packed."""
 
-RECENT_ROWS = 50_000
+RECENT_ROWS = 100_000
+"""Rows that take more than 4 MiB when packed: from there on numpy asks for large pages, which cost far less."""
 
 _FAN = 8
 _LARGEST_ROWS = 1_000_000  # larger chunks are not joined, so that joining needs little memory
@@ -56,17 +58,20 @@ class Numbering(Generic[Name]):
         self.names: list[Name] = []
         self._numbers: dict[Name, int] = {}
 
-    def number(self, name: Name) -> int:
-        """The number of a name, which gets one if it has none."""
-        number = self._numbers.get(name)
-        if number is None:
-            self.names.append(name)
-            number = self._numbers[name] = len(self.names) - 1
-        return number
-
     def of(self, names: Iterable[Name]) -> np.ndarray:
         """The numbers of some names; -1 for one that has none."""
-        return np.fromiter((self._numbers.get(name, -1) for name in names), np.int32)
+        return np.fromiter(map(self._numbers.get, names, repeat(-1)), np.int32)
+
+    def given(self, names: Sequence[Name]) -> np.ndarray:
+        """The numbers of some names; those that have none get one."""
+        numbers = self.of(names)
+        if (numbers >= 0).all():
+            return numbers
+        for name in names:
+            if name not in self._numbers:
+                self._numbers[name] = len(self.names)
+                self.names.append(name)
+        return self.of(names)
 
 
 @dataclass(frozen=True)
@@ -116,11 +121,14 @@ class Copies:
     """All copies taken, and which of these were beaten. Immutable: taking more makes a new one.
 
     Attributes:
+        chunks: Packed, in the order in which they were taken.
+        recent: What has been taken since, `recent_rows` rows.
         beaten: Coordinates (`lane`, `offset`) of copies in whose place one with another body was taken.
     """
 
     chunks: tuple[Chunk, ...] = ()
     recent: tuple[Taken, ...] = ()
+    recent_rows: int = 0
     beaten: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"lane": pl.String, "offset": pl.Int64}))
     markets: Numbering[Market] = field(default_factory=Numbering)
     lanes: Numbering[str] = field(default_factory=Numbering)
@@ -128,27 +136,40 @@ class Copies:
     @property
     def count(self) -> int:
         """How many there are."""
-        return sum(len(chunk.rows) for chunk in self.chunks) + sum(taken.trades.height for taken in self.recent)
+        return sum(len(chunk.rows) for chunk in self.chunks) + self.recent_rows
+
+    @property
+    def all_chunks(self) -> tuple[Chunk, ...]:
+        """The chunks, and the recent ones packed as one more."""
+        if not self.recent:
+            return self.chunks
+        versions = np.array([taken.version for taken in self.recent])
+        begins = np.cumsum([0, *(taken.trades.height for taken in self.recent[:-1])])
+        return (*self.chunks, Chunk(self._rows(self.recent), versions, begins))
 
     def add(self, version: int, taken: Sorted) -> Copies:
         """These and the fresh ones of `taken`."""
         if taken.fresh.is_empty():
             return self
         recent = (*self.recent, Taken(version, taken.fresh, taken.markets, taken.places))
-        more = replace(self, recent=recent)
-        full = len(recent) > RECENT or sum(each.trades.height for each in recent) >= RECENT_ROWS
-        return more.packed() if full else more
+        more = replace(self, recent=recent, recent_rows=self.recent_rows + taken.fresh.height)
+        is_full = len(recent) > RECENT or more.recent_rows >= RECENT_ROWS
+        return replace(more, chunks=more.all_chunks, recent=(), recent_rows=0) if is_full else more
 
     def packed(self) -> Copies:
-        """The same with nothing left as it came."""
-        if not self.recent:
-            return self
-        sizes = [taken.trades.height for taken in self.recent]
-        versions = np.array([taken.version for taken in self.recent])
-        chunks = (*self.chunks, Chunk(self._rows(self.recent), versions, np.cumsum([0, *sizes[:-1]])))
-        while _is_to_be_joined(chunks[-_FAN:]):
-            chunks = (*chunks[:-_FAN], _joined(chunks[-_FAN:]))
-        return replace(self, chunks=chunks, recent=())
+        """The same in few chunks, with nothing left as it came, to be looked through."""
+        chunks: list[Chunk] = []
+        for chunk in self.all_chunks:
+            chunks.append(chunk)
+            while _is_to_be_joined(chunks[-_FAN:]):
+                chunks[-_FAN:] = [_joined(chunks[-_FAN:])]
+        return replace(self, chunks=tuple(chunks), recent=(), recent_rows=0)
+
+    def since(self, version: int) -> pl.DataFrame:
+        """All that were taken after a version (`TRADE_SCHEMA`)."""
+        packed = self._frame([chunk.since(version) for chunk in self.chunks])
+        recent = [taken.trades for taken in self.recent if taken.version > version]
+        return pl.concat([packed, *recent])
 
     def without(self, beaten: pl.DataFrame) -> Copies:
         """The same, with more of them beaten; `beaten` has the columns `lane` and `offset`."""
@@ -169,7 +190,7 @@ class Copies:
 
     def newest_event_us(self) -> int | None:
         """The newest event time of those that count, UTC microseconds."""
-        left = self._left(self._frame([chunk.rows for chunk in self.packed().chunks]))
+        left = self._left(self._frame([chunk.rows for chunk in self.all_chunks]))
         newest = left["event_time"].to_physical().max()
         return newest if isinstance(newest, int) else None
 
@@ -183,9 +204,9 @@ class Copies:
     def _rows(self, parts: Sequence[Taken]) -> np.ndarray:
         trades = pl.concat(part.trades for part in parts)
         rows = np.empty(trades.height, ROW)
-        rows["market"] = np.concatenate([self._numbers(part.markets)[part.places] for part in parts])
+        rows["market"] = np.concatenate([self.markets.given(part.markets)[part.places] for part in parts])
         runs = trades["lane"].rle().struct.unnest()
-        rows["lane"] = np.repeat([self.lanes.number(lane) for lane in runs["value"]], runs["len"].to_numpy())
+        rows["lane"] = np.repeat(self.lanes.given(runs["value"].to_list()), runs["len"].to_numpy())
         for name in ("price", "size"):
             rows[name] = _units(trades[name])
         for name in ("trade_id", "offset"):
@@ -194,9 +215,6 @@ class Copies:
             rows[name] = trades[name].to_physical().to_numpy()
         rows["sells"] = (trades["side"] == "sell").to_numpy()
         return rows
-
-    def _numbers(self, markets: Sequence[Market]) -> np.ndarray:
-        return np.array([self.markets.number(market) for market in markets], np.int32)
 
     def _frame(self, parts: Sequence[np.ndarray]) -> pl.DataFrame:
         """Rows as `TRADE_SCHEMA`."""

@@ -5,22 +5,25 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
 
+import polars as pl
 import psutil
 
 from speed_layer.base import load_base
-from speed_layer.base_fold import BaseFold
+from speed_layer.base_fold import BaseFold, Snapshot
 from speed_layer.reading import Reading
 from twofold.account import accounts_to_json
 from twofold.errors import BaseGone, DecoderDiffers, LakeError
 from twofold.lake import Lake
+from twofold.lane import ALL_LANES, Share
+from twofold.ledger import MARKET, Ledger
 from twofold.publication import Publications
 from twofold.records import OpenReader
-from twofold.source import Source
-from twofold.speed_state import ChangesRequest, SpeedHeader, pack
+from twofold.source import Source, sources_hash
+from twofold.speed_state import COPIES, IDS, ChangesRequest, SpeedHeader, pack
 from twofold.view import View
 
 GRACE_S = 2.0
@@ -53,13 +56,16 @@ class SpeedWorker:
         sources: Mapping[str, Source],
         default_source: str,
         memory_bytes: int,
+        share: Share = ALL_LANES,
     ) -> None:
         self._lake = lake
+        self._share = share
         self._publications = Publications(lake)
         self._open_reader = open_reader
         self._views = views
         self._sources = sources
         self._default_source = default_source
+        self._sources_hash = sources_hash(sources, default_source)
         self._memory_bytes = memory_bytes
         self._process = psutil.Process()
         self._readings: dict[int, Reading] = {}
@@ -101,6 +107,7 @@ class SpeedWorker:
             if publication.sequence in self._readings:
                 return
             base = load_base(self._lake, publication)
+            base = replace(base, cut=self._share.of(base.cut))
         except DecoderDiffers as error:
             self._refuse(publication.sequence, error)
             return
@@ -129,6 +136,7 @@ class SpeedWorker:
         known = request.after if request.incarnation == fold.incarnation else 0
         snapshot = fold.wait_for_change(known, request.wait_ms / 1000)
         whole = known == 0 or not all(part.can_tell_since(known) for part in snapshot.logs.values())
+        frames = {} if state == "catching_up" or request.head else _changes(snapshot, 0 if whole else known, request)
         header = SpeedHeader(
             sequence=request.sequence,
             incarnation=fold.incarnation,
@@ -139,12 +147,16 @@ class SpeedWorker:
             ends=reading.ends,
             accounts=accounts_to_json(snapshot.accounts),
             newest_event_us=snapshot.newest_event_us,
-            views=[] if state == "catching_up" else list(snapshot.logs),
+            lost=[(gap.lane, gap.first_offset, gap.next_offset) for gap in snapshot.lost],
+            sources_hash=self._sources_hash,
+            views=[name for name in frames if name in snapshot.logs],
+            parts=[name for name in frames if name not in snapshot.logs],
+            worker=self._share.worker,
+            workers=self._share.workers,
             held=sorted(self._readings),
             stalled=sorted(reading.stalls.lanes),
         )
-        after = 0 if whole else known
-        return pack(header, {name: snapshot.logs[name].since(after) for name in header.views})
+        return pack(header, frames)
 
     def _out_of_memory(self, fold: BaseFold) -> bool:
         return bool(self._process.memory_info().rss + fold.merge_bytes > self._memory_bytes)
@@ -181,3 +193,17 @@ class SpeedWorker:
         for sequence in sequences:
             self._readings[sequence].stop()
         self._readings = {s: reading for s, reading in self._readings.items() if s not in sequences}
+
+
+def _changes(snapshot: Snapshot, after: int, request: ChangesRequest) -> dict[str, pl.DataFrame]:
+    """What came after a version, by view and part."""
+    partials = {name: log.since(after) for name, log in snapshot.logs.items()}
+    if request.shared is None:
+        return partials
+    shared = pl.DataFrame(request.shared, schema=dict.fromkeys(MARKET, pl.String()), orient="row")
+    taken = snapshot.copies.since(after)
+    return {
+        **{name: frame.join(shared, on=MARKET, how="anti") for name, frame in partials.items()},
+        IDS: Ledger().sort_out(taken).added.frame,
+        COPIES: taken.join(shared, on=MARKET, how="semi"),
+    }

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from twofold.errors import ClusterDiffers, LogTruncated, TopicReplaced
-from twofold.lane import Lane, Positions
+from twofold.lane import ALL_LANES, Lane, Positions, Share
 from twofold.log_identity import LogIdentity
 from twofold.records import Lost, RecordBatch
 
@@ -111,9 +111,9 @@ class MemoryLog:
         with self._changed:
             return {lane: log.end for lane, log in self._lanes.items()}
 
-    def open_reader(self, start: Positions, polls: Iterable[Poll] = ()) -> MemoryReader:
+    def open_reader(self, start: Positions, polls: Iterable[Poll] = (), share: Share = ALL_LANES) -> MemoryReader:
         """A reader from `start` on, whose first polls hand over what `polls` say; after these, all that fits."""
-        return MemoryReader(self, start, polls)
+        return MemoryReader(self, start, polls, share)
 
     def up_to(self, positions: Positions) -> MemoryLog:
         """A copy that ends at `positions`; lanes that these do not name are left out."""
@@ -146,15 +146,16 @@ class MemoryLog:
         """Wait until a lane goes on past these positions, or the time is up."""
         with self._changed:
             self._changed.wait_for(
-                lambda: any(log.end > positions.get(lane, 0) for lane, log in self._lanes.items()), timeout_s
+                lambda: any(self._lanes[lane].end > position for lane, position in positions.items()), timeout_s
             )
 
 
 class MemoryReader:
     """Reads a `MemoryLog` as `twofold.records.RecordReader` says."""
 
-    def __init__(self, log: MemoryLog, start: Positions, polls: Iterable[Poll]) -> None:
+    def __init__(self, log: MemoryLog, start: Positions, polls: Iterable[Poll], share: Share = ALL_LANES) -> None:
         self._log = log
+        self._share = share
         self._polls = deque(polls)
         self._lost: list[Lost] = []
         strange = {Lane.parse(lane).topic_id for lane in start} - {Lane.parse(lane).topic_id for lane in log.lanes}
@@ -163,8 +164,8 @@ class MemoryReader:
         self._held_to = LogIdentity()
         successions = {Lane.parse(lane).partition: lane for lane in sorted(start, key=Lane.parse)}
         self._names = {lane: successions.get(Lane.parse(lane).partition, lane) for lane in log.lanes}
-        self._positions = {lane: start.get(self._name(lane), 0) for lane in log.lanes}
-        for lane in log.lanes:
+        self._positions = {lane: start.get(self._name(lane), 0) for lane in log.lanes if self._has(lane)}
+        for lane in list(self._positions):
             self._skip_lost(lane)
 
     @property
@@ -198,7 +199,7 @@ class MemoryReader:
         """Records that are there: as the next of the told polls says, or lane after lane until `max_records`."""
         lanes = self._log.lanes
         self._see_whether_truncated()
-        self._positions = dict.fromkeys(lanes, 0) | self._positions
+        self._positions = {lane: 0 for lane in lanes if self._has(lane)} | self._positions
         told = self._polls.popleft() if self._polls else None
         if told is None:
             self._log.wait_for_more(self._positions, timeout_ms / 1000)
@@ -213,7 +214,8 @@ class MemoryReader:
 
     def end_offsets(self) -> dict[str, int]:
         """The offset after the last record, per lane."""
-        return {self._name(lane): offset for lane, offset in self._log.end_offsets().items()}
+        ends = self._log.end_offsets()
+        return {self._name(lane): offset for lane, offset in ends.items() if self._has(lane)}
 
     def close(self) -> None:
         """Nothing is held."""
@@ -235,7 +237,7 @@ class MemoryReader:
         return self._names.get(lane, lane)
 
     def _take(self, lane: str, limit: int) -> RecordBatch | None:
-        if limit <= 0:
+        if limit <= 0 or not self._has(lane):
             return None
         self._skip_lost(lane)
         found, at = self._log.read(lane, self._positions[lane], limit)
@@ -251,6 +253,9 @@ class MemoryReader:
             headers=[record.headers for record in found] if any(record.headers for record in found) else None,
             next_offset=at,
         )
+
+    def _has(self, lane: str) -> bool:
+        return self._share.has(Lane.parse(lane).partition)
 
     def _skip_lost(self, lane: str) -> None:
         beginning = self._log.beginning(lane)

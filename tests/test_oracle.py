@@ -74,6 +74,15 @@ def test_only_what_is_below_the_positions_counts_and_only_once() -> None:
     }
 
 
+def test_below_the_cut_a_copy_with_another_body_is_a_dead_letter_and_above_it_a_duplicate() -> None:
+    oracle = Oracle([record(0), record(1, trade_id=0, price="2"), record(2), record(3, trade_id=2, side="sell")])
+    told = oracle.accounts({"t/0": 4}, [{"t/0": 2}])
+    assert told == {"t/0": OracleAccount(read=4, folded=2, duplicates=1, dead_letters=1)}
+    assert [trade.offset for trade in oracle.conflicts([{"t/0": 2}, {"t/0": 4}])] == [1, 3]
+    again = Oracle([record(0), record(1, trade_id=0, event_time_us=START_US, price="1.0"), record(5, trade_id=0)])
+    assert [trade.offset for trade in again.conflicts([{"t/0": 2}, {"t/0": 6}])] == [5]
+
+
 def test_finality_follows_the_cuts() -> None:
     next_minute = [record(offset, event_time_us=START_US + MINUTE_US) for offset in (1, 2, 3)]
     late = record(4, event_time_us=START_US + 5)

@@ -102,3 +102,23 @@ def test_an_address_is_a_host_and_a_port(monkeypatch: pytest.MonkeyPatch, name: 
     monkeypatch.setenv(name, address)
     with pytest.raises(SettingsError, match=name):
         load_settings()
+
+
+def test_several_speed_workers_and_replicas_stand_in_one_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().speed_workers == [["127.0.0.1:18815"]]
+    monkeypatch.setenv("TWOFOLD_SPEED_ADDRESS", "a:1,b:2|c:3")
+    settings = load_settings()
+    assert settings.speed_workers == [["a:1"], ["b:2", "c:3"]]
+    assert [settings.speed_listens_at(0, 0), settings.speed_listens_at(1, 1)] == ["a:1", "c:3"]
+    for worker, replica, words in ((2, 0, "no speed worker 2.*has 2"), (0, 1, "no replica 1 of speed worker 0.*has 1")):
+        with pytest.raises(SettingsError, match=words):
+            settings.speed_listens_at(worker, replica)
+
+
+@pytest.mark.parametrize("addresses", ["a:1,", "a:1||b:2", "a:1;b:2", "a:1, b:2", "a:1,a:1", "a:1|b:2,b:2"])
+def test_addresses_of_speed_workers_are_parted_by_commas_and_bars_and_none_comes_twice(
+    monkeypatch: pytest.MonkeyPatch, addresses: str
+) -> None:
+    monkeypatch.setenv("TWOFOLD_SPEED_ADDRESS", addresses)
+    with pytest.raises(SettingsError, match=r"TWOFOLD_SPEED_ADDRESS.*(commas|an address of its own)"):
+        load_settings()

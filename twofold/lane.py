@@ -39,6 +39,26 @@ class Lane:
         return Lane(self.topic_id, self.partition, self.succession + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The lanes that one of several workers takes: all whose partition leaves its number when divided by how many."""
+
+    worker: int = 0
+    workers: int = 1
+
+    def has(self, partition: int) -> bool:
+        """Whether the lane of that partition is among them."""
+        return partition % self.workers == self.worker
+
+    def of(self, positions: Positions) -> dict[str, int]:
+        """What positions say of these lanes."""
+        return {lane: offset for lane, offset in positions.items() if self.has(Lane.parse(lane).partition)}
+
+
+ALL_LANES = Share()
+"""What a worker by itself takes."""
+
+
 def positions_to_json(positions: Positions) -> str:
     """Write positions as JSON with sorted lanes, so that equal positions are equal text."""
     return orjson.dumps(dict(positions), option=orjson.OPT_SORT_KEYS).decode()

@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Self
 
@@ -180,10 +180,10 @@ class Ledger:
         ids = trades["trade_id"].to_numpy()
         order = np.lexsort((ids, places))
         market, ids = places[order], ids[order]
-        same_market = market[1:] == market[:-1]
-        if (same_market & (ids[1:] == ids[:-1])).any():
-            return self._sort_out_repeats(trades)
         seen = self._are_seen(markets, market, ids)
+        again = (market[1:] == market[:-1]) & (ids[1:] == ids[:-1])
+        if again.any():
+            seen |= _are_beaten(trades, order, again)
         if not seen.any():
             return Sorted(trades, trades.clear(), _intervals(markets, market, ids), markets, places)
         added = _intervals(markets, market[~seen], ids[~seen])
@@ -191,13 +191,6 @@ class Ledger:
         repeated[order] = seen
         mask = pl.Series(repeated)
         return Sorted(trades.filter(~mask), trades.filter(mask), added, markets, places[~repeated])
-
-    def _sort_out_repeats(self, trades: pl.DataFrame) -> Sorted:
-        ranked = trades.with_row_index("row").sort([*MARKET, "trade_id", *WINNER])
-        first = ranked.unique([*MARKET, "trade_id"], keep="first", maintain_order=True)["row"]
-        wins = pl.Series(np.isin(np.arange(trades.height), first.to_numpy()))
-        sorted_out = self.sort_out(trades.filter(wins))
-        return replace(sorted_out, repeated=pl.concat([trades.filter(~wins), sorted_out.repeated]))
 
     def _are_seen(self, markets: list[Market], market: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """Whether each id has been seen; they come by market and ascend in each."""
@@ -207,6 +200,21 @@ class Ledger:
             if seen := self._seen.get(markets[market[begin]]):
                 are_seen[begin:end] = seen.holds(ids[begin:end])
         return are_seen
+
+
+def _are_beaten(trades: pl.DataFrame, order: np.ndarray, again: np.ndarray) -> np.ndarray:
+    """Whether each trade, by the places of the order, is a copy of another one of `trades` that counts.
+
+    Args:
+        trades: in any order.
+        order: their rows by market and id.
+        again: for each place but the first, whether it has the market and id of the place before.
+    """
+    several: np.ndarray = np.append(again, [False]) | np.append([False], again)
+    copies = trades[order[several]].with_columns(place=pl.Series(np.flatnonzero(several)))
+    first = copies.sort(WINNER).unique([*MARKET, "trade_id"], keep="first")["place"]
+    several[first.to_numpy()] = False
+    return several
 
 
 def _numbered(trades: pl.DataFrame) -> tuple[list[Market], np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,9 @@ class Settings(BaseSettings):
     )
     default_source: str = Field(default="simulator", description="The source of records that carry no `source` header.")
     speed_address: str = Field(
-        default="127.0.0.1:18815", pattern=_ADDRESS, description="Where the speed worker listens and serving asks."
+        default="127.0.0.1:18815",
+        description="Where the speed worker listens and serving asks. Several workers: `host:port,host:port`, by "
+        "number; replicas of one: `host:port|host:port`.",
     )
     serving_address: str = Field(
         default="127.0.0.1:18080", pattern=_ADDRESS, description="Where the serving API listens."
@@ -60,6 +63,17 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds, by arrival time, after which missing ids of a contiguous source are taken for lost.",
     )
+    receipt_keys: str = Field(
+        default="",
+        description="File of the keys of receipts, one a line: the first signs, all of them verify. Made at first use; "
+        "all serving processes of a deployment need the same. Empty: `<data_folder>/receipt-keys.txt`.",
+    )
+    verified_share: float = Field(
+        default=0.001,
+        ge=0,
+        le=1,
+        description="Part of the answers that are made again from their receipts, beside serving, and compared.",
+    )
     speed_memory_bytes: int = Field(
         default=2 * 1024**3, ge=64 * 1024**2, description="Resident memory at which the speed worker pauses reading."
     )
@@ -72,15 +86,58 @@ class Settings(BaseSettings):
         except orjson.JSONDecodeError as error:
             raise ValueError(f"this is not JSON: {error}") from None
 
+    @field_validator("speed_address")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        addresses = value.replace("|", ",").split(",")
+        if wrong := [address for address in addresses if not re.fullmatch(_ADDRESS, address)]:
+            raise ValueError(
+                f"{wrong[0]!r} is not `host:port`; several workers are parted by commas, and replicas of one by bars"
+            )
+        if twice := sorted({address for address in addresses if addresses.count(address) > 1}):
+            raise ValueError(f"each worker and each replica listens at an address of its own; more than one: {twice}")
+        return value
+
     @field_validator("default_source")
     @classmethod
     def _named(cls, value: str) -> str:
         return value.strip()
 
     @property
+    def speed_workers(self) -> list[list[str]]:
+        """The addresses of the speed workers: for each, by its number, those of its replicas."""
+        return [worker.split("|") for worker in self.speed_address.split(",")]
+
+    def speed_listens_at(self, worker: int, replica: int) -> str:
+        """The address of a replica of a speed worker.
+
+        Raises:
+            SettingsError: there is none of that number.
+        """
+        workers = self.speed_workers
+        if not 0 <= worker < len(workers):
+            raise SettingsError(
+                f"There is no speed worker {worker}: TWOFOLD_SPEED_ADDRESS is {self.speed_address!r}, which has "
+                f"{len(workers)}, numbered from 0. Add an address behind a comma, or take a number that it has."
+            )
+        replicas = workers[worker]
+        if not 0 <= replica < len(replicas):
+            raise SettingsError(
+                f"There is no replica {replica} of speed worker {worker}: TWOFOLD_SPEED_ADDRESS is "
+                f"{self.speed_address!r}, which has {len(replicas)} of it, numbered from 0. Add an address behind a "
+                "bar, or take a number that it has."
+            )
+        return replicas[replica]
+
+    @property
     def lake_root(self) -> str:
         """The lake's root, with the default filled in."""
         return self.lake or str(self.data_folder / "lake")
+
+    @property
+    def receipt_key_file(self) -> Path:
+        """The file of the keys of receipts, with the default filled in."""
+        return Path(self.receipt_keys) if self.receipt_keys else self.data_folder / "receipt-keys.txt"
 
     @property
     def brokers(self) -> str:

@@ -1,6 +1,11 @@
 """What the speed worker tells serving about one base, and the form it takes on the wire (Arrow Flight actions).
 
-An answer to `changes` is a header as JSON, then one Arrow IPC stream per view, in the order that the header names.
+An answer to `changes` is a header as JSON, then one Arrow IPC stream per view and per part, in the order that the
+header names.
+
+Where several workers share the lanes, each counts a trade that comes in lanes of two of them. Serving finds out by the
+part `IDS`, and takes such markets out of the workers' hands: for the markets that a request calls `shared`, it gets the
+copies (`COPIES`) in place of partials, and folds them itself.
 """
 
 from __future__ import annotations
@@ -15,6 +20,12 @@ from pydantic import BaseModel, ConfigDict
 CHANGES = "changes"
 """The action that asks for what changed in a base since a version; it waits for something to change."""
 
+IDS = "ids"
+"""A part: the ids of trades that were taken, as intervals (`twofold.ledger.INTERVAL_SCHEMA`)."""
+
+COPIES = "copies"
+"""A part: the copies of trades that were taken in shared markets (`twofold.decoding.TRADE_SCHEMA`)."""
+
 WorkerState = Literal["live", "catching_up", "paused"]
 
 
@@ -26,6 +37,8 @@ class ChangesRequest(BaseModel):
         incarnation: The fold that `after` belongs to; another one is answered whole.
         after: The version that serving has.
         wait_ms: How long to wait for a newer version.
+        head: Whether the header is enough.
+        shared: Venues and symbols whose copies are wanted, not partials. None: of no market, nor ids.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,6 +47,8 @@ class ChangesRequest(BaseModel):
     incarnation: str = ""
     after: int = 0
     wait_ms: int = 0
+    head: bool = False
+    shared: list[tuple[str, str]] | None = None
 
 
 class SpeedHeader(BaseModel):
@@ -50,7 +65,12 @@ class SpeedHeader(BaseModel):
         ends: The log's end per lane, when last looked at.
         accounts: Law 5, per lane, from the cut on, as `twofold.account` writes it.
         newest_event_us: The newest event time folded, UTC microseconds; None without trades.
+        lost: What retention took above the cut before it was read: lane, first offset, and the offset after the last.
+        sources_hash: Of what is declared of the sources (`twofold.source`).
         views: Names of the views whose partials follow.
+        parts: Names of what follows them.
+        worker: The worker's number, from 0 on.
+        workers: How many workers share the lanes.
         held: The sequences of all bases that the worker can answer for.
         stalled: Lanes that make no progress, though the log has more of them.
     """
@@ -66,7 +86,12 @@ class SpeedHeader(BaseModel):
     ends: dict[str, int]
     accounts: str
     newest_event_us: int | None
+    lost: list[tuple[str, int, int]] = []
+    sources_hash: str = ""
     views: list[str]
+    parts: list[str] = []
+    worker: int = 0
+    workers: int = 1
     held: list[int]
     stalled: list[str] = []
 
@@ -81,10 +106,10 @@ class BaseGoneNotice(BaseModel):
 def pack(header: SpeedHeader, partials: Mapping[str, pl.DataFrame]) -> list[bytes]:
     """Write an answer, one buffer after the other."""
     buffers = [header.model_dump_json().encode()]
-    for name in header.views:
+    for name in (*header.views, *header.parts):
         stream = BytesIO()
-        # Writing locks the frame's handle, at times waiting for Python's lock. Another thread that holds that one and looks
-        # at the same handle, for its size, would wait for ever. A clone has a handle of its own and the same data.
+        # Writing locks the frame's handle, at times waiting for Python's lock. Another thread that holds that one and
+        # looks at the same handle, for its size, would wait for ever. A clone has a handle of its own.
         partials[name].clone().write_ipc_stream(stream)
         buffers.append(stream.getvalue())
     return buffers
@@ -94,4 +119,4 @@ def unpack(buffers: list[bytes]) -> tuple[SpeedHeader, dict[str, pl.DataFrame]]:
     """Read an answer as `pack` wrote it."""
     header = SpeedHeader.model_validate_json(buffers[0])
     frames = [pl.read_ipc_stream(BytesIO(buffer)) for buffer in buffers[1:]]
-    return header, dict(zip(header.views, frames, strict=True))
+    return header, dict(zip((*header.views, *header.parts), frames, strict=True))

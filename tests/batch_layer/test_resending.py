@@ -175,6 +175,30 @@ def test_while_the_batch_side_has_another_decoder_nothing_is_sent(
     assert plan(market).letters.height == 1
 
 
+def test_a_conflict_is_not_sent_since_it_would_be_one_again(market: SmallMarket) -> None:
+    market.trade("10:00:00", trade_id=7)
+    market.trade("10:00:00", trade_id=7, price="101", lane=1)
+    market.poison()
+    cycle(market)
+    found = plan(market)
+    assert (found.letters.height, found.sent_before) == (0, 0)
+    assert found.refused == {"broken_json": 1, "conflict": 1}
+
+
+def test_what_became_a_conflict_when_it_was_retried_is_not_sent_once_more(market: SmallMarket) -> None:
+    desk_trade(market, 7)
+    cycle(market)
+    desk_trade(market, 7, clock="10:00:01")
+    cycle(market, MENDED)
+    assert send(market, plan(market)) == 1
+    publication = cycle(market, MENDED)
+    letters = DeadLetters(market.lake, publication)
+    assert letters.of("conflict").collect()["offset"].to_list() == [0]
+    for only in (None, 0):
+        again = plan(market, only=only)
+        assert (again.letters.height, again.sent_before, again.refused) == (0, 0, {"conflict": 1})
+
+
 def test_of_no_dead_letters_none_is_sent(market: SmallMarket) -> None:
     market.trade("10:00:00")
     cycle(market)

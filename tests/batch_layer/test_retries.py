@@ -39,11 +39,13 @@ def test_what_became_of_a_retry_is_read_from_the_tables(market: SmallMarket) -> 
     desk_trade(market, 1, lane=1, headers=first_at(FIRST.encode()))
     desk_trade(market, 1, lane=1, headers=first_at(FIRST.encode()))
     desk_trade(market, lane=1, value=b"{", headers=first_at(b"elsewhere/3:17"))
+    desk_trade(market, 1, lane=1, clock="10:00:01", headers=first_at(b"elsewhere/3:18"))
     publication = cycle(market, MENDED)
     assert fates(retries_below(market.lake, publication)) == {
         (LANES[1], 0): (FIRST, "folded"),
         (LANES[1], 1): (FIRST, "repeated"),
         (LANES[1], 2): ("elsewhere/3:17", "refused"),
+        (LANES[1], 3): ("elsewhere/3:18", "conflict"),
     }
 
 

@@ -111,3 +111,14 @@ def test_without_a_lake_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TWOFOLD_LAKE", str(tmp_path / "nothing"))
     for words in (["list"], ["show", "0", "0"], ["retry", "--all"]):
         assert isinstance(run(*words).exception, NoLake)
+
+
+def test_a_conflict_is_listed_shown_with_its_trade_and_left_by_a_retry(market: SmallMarket) -> None:
+    market.trade("10:00:00", trade_id=7)
+    market.trade("10:00:00", trade_id=7, price="101", lane=1)
+    cycle(market)
+    assert lines("list", "--reason", "conflict")[-1] == "Publication 1, 1 dead letter (1 conflict)"
+    shown = lines("show", "1", "0")
+    assert "reason     conflict - The trade had been taken before, with another body, which counts." in shown
+    assert "trade      7 of BTCUSDT at simulator" in shown
+    assert any(line.endswith("with price 100 and not 101.") for line in shown)

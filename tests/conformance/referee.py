@@ -63,6 +63,11 @@ class Referee:
         self._report.publications += len(found)
         self._wrong += self._expected.note_publications(found)
 
+    def note_unpublished(self) -> None:
+        """A batch cycle has read, and may not have published."""
+        self.note_records()
+        self._expected.note_kept(self._topic.ends())
+
     def note_passed(self, lane: str, stood_at: int, begins: int) -> None:
         """Retention has passed a speed worker that stood still there."""
         self._expected.note_passed(lane, stood_at, begins)

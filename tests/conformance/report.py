@@ -13,6 +13,7 @@ from pathlib import Path
 from conformance.plan import PARTS
 
 _SHOWN = 15
+_COUNTED = ("actions", "kinds", "kills", "points", "disks", "unforeseen", "took_s")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Report:
     answers: int = 0
     refusals: int = 0
     disks: Counter[str] = field(default_factory=Counter)
+    unforeseen: Counter[str] = field(default_factory=Counter)
     recoveries_s: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     violations: list[Violation] = field(default_factory=list)
     took_s: dict[int, float] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class Report:
         yield f"{self.records:,} records produced, by kind of traffic: {_counted(self.kinds)}"
         yield f"{sum(self.kills.values())} kills; batch cycles were killed {_counted(self.points)}"
         yield f"disks filled: {_counted(self.disks)}; {self.vacuumed} files vacuumed away"
+        yield from (f"{count} times in a log: {error}" for error, count in self.unforeseen.most_common())
         yield f"{'part':8} {'kills':>5}   {'beside it':10} {'recoveries':>10} {'p50 s':>6} {'p95 s':>6} {'max s':>6}"
         for part in PARTS:
             for beside in ("alone", "others"):
@@ -81,7 +84,10 @@ class Report:
         }
         told = {
             "machine": {"processors": os.cpu_count()},
-            **{name: dict(getattr(self, name)) for name in ("actions", "kinds", "kills", "points", "disks", "took_s")},
+            **{
+                name: dict(getattr(self, name))
+                for name in ("actions", "kinds", "kills", "points", "disks", "unforeseen", "took_s")
+            },
             **{name: getattr(self, name) for name in ("records", "vacuumed", "publications", "answers", "refusals")},
             "recovery": recoveries,
             "violations": [vars(violation) for violation in self.violations],

@@ -22,6 +22,7 @@ from conformance.watch import NotInTime, SlowReader, Watch, never_reading
 from twofold.lake import Lake
 
 _KILLED = 128 + 9
+_LEAST_FILE_BYTES = 1_024  # so much the process may have to say
 
 
 class Run:
@@ -46,6 +47,7 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self._watch.stop()
         self._system.stop()
+        self._report.unforeseen.update(self._system.unforeseen())
 
     def close(self, *, keep: bool) -> None:
         """Let go of the lake's disk; what is on it stays in the folder if it is to be kept."""
@@ -187,7 +189,7 @@ class Run:
             self._ends(self._system.cycle(), may_fail=True)
         else:
             self._report.disks["file-size limit"] += 1
-            self._ends(self._system.cycle("--largest-file", str(room_bytes)), may_fail=True)
+            self._ends(self._system.cycle("--largest-file", str(_LEAST_FILE_BYTES + room_bytes // 16)), may_fail=True)
         self._produce(step.meanwhile)
         self._referee.judge()
         self._disk.empty()
@@ -218,6 +220,8 @@ class Run:
     def _ends(self, process: Process, *, may_fail: bool) -> None:
         """Wait for the end of a batch cycle, which fails by an error that was foreseen, if at all."""
         code = process.wait()
+        if code:
+            self._referee.note_unpublished()
         if "Traceback" in process.words or code not in ((0, 1) if may_fail else (0,)):
             raise Broken(f"a batch cycle ended with exit code {code}:\n{process.words}")
 
@@ -225,6 +229,7 @@ class Run:
         process = self._system.cycle("--kill", *point, "--tell", str(self._system.told))
         if (code := process.wait()) != _KILLED:
             raise Broken(f"a batch cycle was to be killed {' '.join(point)}, and ended with {code}:\n{process.words}")
+        self._referee.note_unpublished()
         self._report.kills["cycle"] += 1
         self._report.points[self._system.told.read_text(encoding="utf-8")] += 1
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from smoke.running import free_ports
@@ -47,6 +48,7 @@ class System:
         self.address = ("127.0.0.1", serving)
         self.told = folder / "point.txt"
         self._folder = folder
+        self._cycles = 0
         self._environment = environment(
             data_folder=str(folder),
             lake=str(lake),
@@ -66,17 +68,29 @@ class System:
 
     def cycle(self, *options: str) -> Process:
         """A batch cycle that has just been started; with options, under the kit's wrapper."""
-        process = self._process("cycle", options)
+        self._cycles += 1
+        process = self._process("cycle", options, f"cycle-{self._cycles}.log")
         process.start()
         return process
+
+    def unforeseen(self) -> Iterator[str]:
+        """What the speed worker and serving have written of errors that nobody foresaw, a line each."""
+        for command, mark in (("speed", "ERROR speed_layer"), ("serve", "Following failed")):
+            log = self._folder / f"{command}.log"
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+            for place, line in enumerate(lines):
+                if mark in line:
+                    traced = itertools.dropwhile(lambda after: after.startswith((" ", "Traceback")), lines[place + 1 :])
+                    yield f"{command}: {next(traced, line)[:200]}"
 
     def stop(self) -> None:
         """Stop all of it but Kafka."""
         for name in ("serving", "speed"):
             self.parts[name].stop()
 
-    def _process(self, command: str, options: Sequence[str] = ()) -> Process:
-        return Process([command], self._environment, self._folder / f"{command}.log", [*self._planted, *options])
+    def _process(self, command: str, options: Sequence[str] = (), log: str = "") -> Process:
+        output = self._folder / (log or f"{command}.log")
+        return Process([command], self._environment, output, [*self._planted, *options])
 
 
 def _declared() -> dict[str, dict[str, str | None]]:

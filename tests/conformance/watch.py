@@ -63,7 +63,8 @@ class Watch:
     def stop(self) -> None:
         """Ask no more."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         self._asker.__exit__(None, None, None)
         self._client.close()
 

@@ -138,3 +138,24 @@ def raised_by(reader: LogReader) -> EventLogError:
         except EventLogError as error:
             return error
     pytest.fail("no error came")
+
+
+@pytest.mark.parametrize("public_path", [False, True])
+def test_epochs_that_followed_each_other_are_no_truncation(tmp_path: Path, *, public_path: bool) -> None:
+    kafka = EmbeddedKafka(tmp_path / "kafka", free_port(), jars.default_cache())
+    with kafka:
+        topic = ensure_topic(kafka.brokers, name(), 1)
+        write(kafka.brokers, topic, *numbered("first", 4))
+        lane = topic.lane(0)
+        with LogReader(kafka.brokers, topic.name, {}) as reader:
+            read_until(reader, {lane: 4})
+            log = reader.log
+    with kafka:
+        write(kafka.brokers, topic, *numbered("second", 4))
+        with LogReader(kafka.brokers, topic.name, {lane: 4}, public_path=public_path) as reader:
+            reader.hold_to(log)
+            assert read_until(reader, {lane: 8}) == numbered("second", 4)
+            assert reader.log.epochs[lane] > log.epochs[lane]
+            reader._astray = True  # as after a poll that failed: all positions are gone to again
+            write(kafka.brokers, topic, "third")
+            assert read_until(reader, {lane: 9}) == ["third"]

@@ -22,6 +22,7 @@ from twofold.event_log import jars
 from twofold.event_log.embedded import EmbeddedKafka
 from twofold.event_log.reader import LogReader
 from twofold.event_log.topic import Topic, ensure_topic
+from twofold.lane import Share
 from twofold.records import Lost, RecordBatch
 
 pytestmark = pytest.mark.integration
@@ -227,6 +228,31 @@ def test_a_new_partition_is_noticed_and_read_from_its_beginning(
         batches = read_until(reader, lambda: reader.positions == {grown.lane(0): 5, grown.lane(1): 5})
         assert rows_of(batches) == written
         assert reader.topic.partitions == (0, 1)
+
+
+def test_a_share_has_its_own_partitions_and_no_others_also_when_some_are_added(kafka: str) -> None:
+    topic = ensure_topic(kafka, name(), 3)
+    write(kafka, topic, numbered(30, 3))
+    with LogReader(kafka, topic.name, {topic.lane(0): 4}, share=Share(1, 2)) as reader:
+        assert {batch.lane for batch in read_all(reader)} == {topic.lane(1)}
+        with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
+            admin.create_partitions({topic.name: 5})
+        read_until(reader, lambda: reader.positions == {topic.lane(1): 10, topic.lane(3): 0})
+
+
+def test_a_share_without_partitions_waits_for_one(kafka: str) -> None:
+    topic = ensure_topic(kafka, name(), 2)
+    with LogReader(kafka, topic.name, {topic.lane(0): 0}, share=Share(2, 3)) as reader:
+        assert reader.end_offsets() == {}
+        assert [reader.poll(100, 10) for _ in range(10)] == [[]] * 10
+        assert reader.positions == {}
+        with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
+            admin.create_partitions({topic.name: 3})
+        grown = ensure_topic(kafka, topic.name, 3)
+        end = write(kafka, grown, [(2, b"k", b"v", [])])
+        assert rows_of(read_until(reader, lambda: reader.positions == {topic.lane(2): 1})) == {
+            topic.lane(2): end[topic.lane(2)]
+        }
 
 
 def test_what_retention_took_before_the_start_is_noted_as_lost(

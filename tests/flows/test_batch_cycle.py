@@ -108,9 +108,11 @@ def test_a_cycle_moves_the_cut_and_tables_what_it_did(
             "duplicates": 1,
             "dead letters": 0,
             "lost": 0,
+            "lost offsets": "",
             "missing": 0,
             "old cut": 5,
             "new cut": 7,
+            "stalled": False,
         },
         {
             "lane": topic.lane(1),
@@ -119,9 +121,11 @@ def test_a_cycle_moves_the_cut_and_tables_what_it_did(
             "duplicates": 0,
             "dead letters": 0,
             "lost": 0,
+            "lost offsets": "",
             "missing": 71,
             "old cut": 2,
             "new cut": 2,
+            "stalled": False,
         },
     ]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import strategies as st
 from memory_log import MemoryLog
@@ -32,6 +33,17 @@ NOT_TRADES: tuple[bytes | None, ...] = (
     b'{"symbol":"BTCUSDT","trade_id":1,"price":"1","size":"1","side":"buy","event_time_us":0}',
     b"\xff\xfe",
 )
+OTHERWISE: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "price": lambda trade: {"p" if "p" in trade else "price": "2.5"},
+    "size": lambda trade: {"q" if "q" in trade else "size": "0.5"},
+    "side": lambda trade: {"m": not trade["m"]} if "m" in trade else {"side": _OTHER_SIDE[trade["side"]]},
+    "time": lambda trade: {"T": trade["T"] - 70_000} if "T" in trade else {"event_time_us": trade["event_time_us"] - 1},
+}
+"""In what a copy of a trade may differ, and how it does; of a frame of either format."""
+
+WHOLLY = "wholly"
+
+_OTHER_SIDE = {"buy": "sell", "sell": "buy"}
 _PRICES = ("0.00000001", "0.1", "3", "61837.63", "61837.64", "9999999999.99999999")
 _SIZES = ("0.00000001", "0.02", "7", "99.99999999")
 
@@ -40,8 +52,8 @@ _SIZES = ("0.00000001", "0.02", "7", "99.99999999")
 class Sending:
     """One record to send. What an id stands for is settled when it is first sent; after that it is sent again.
 
-    A `broken` one is a dead letter that says which trade it would have been. One sent `otherwise` has a body of its
-    own, whatever its id stands for.
+    A `broken` one is a dead letter that says which trade it would have been. One sent `otherwise` differs from
+    what its id stands for, in one thing or, if `WHOLLY`, by a body of its own.
     """
 
     lane: int
@@ -56,7 +68,7 @@ class Sending:
     collected_late_ms: int | None = None
     not_a_trade: int | None = None
     broken: bool = False
-    otherwise: bool = False
+    otherwise: str | None = None
     marker: bool = False
 
     def __repr__(self) -> str:
@@ -85,7 +97,7 @@ def sendings(*, otherwise: bool = False) -> st.SearchStrategy[Sending]:
         collected_late_ms=st.sampled_from([None, None, 0, 75_000, -20_000, 8_000_000]),
         not_a_trade=st.sampled_from([*[None] * 60, *range(len(NOT_TRADES))]),
         broken=st.sampled_from([*[False] * 20, True]),
-        otherwise=st.sampled_from([False, False, otherwise]),
+        otherwise=st.sampled_from([*[None] * 8, WHOLLY, WHOLLY, *OTHERWISE] if otherwise else [None]),
         marker=st.sampled_from([*[False] * 15, True]),
     )
 
@@ -124,10 +136,13 @@ class Market:
         name = (sending.source, sending.symbol, sending.trade_id)
         if sending.broken:
             body = self._body(replace(sending, price="0"))
-        elif sending.otherwise:
+        elif sending.otherwise == WHOLLY:
             body = self._body(sending)
         else:
             body = self._bodies.setdefault(name, self._body(sending))
+        if sending.otherwise in OTHERWISE:
+            trade = json.loads(body)
+            body = json.dumps(trade | OTHERWISE[sending.otherwise](trade)).encode()
         headers: tuple[tuple[str, bytes | None], ...] = ()
         if sending.source != "simulator":
             headers = (("source", sending.source.encode()),)

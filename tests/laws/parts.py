@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -29,8 +30,10 @@ from speed_layer.base_fold import BaseFold
 from speed_layer.reading import Reading
 from speed_layer.worker import SpeedWorker
 from twofold.account import Account, add_accounts
+from twofold.errors import SpeedAway
+from twofold.gap_log import gap_lives, gaps_at
 from twofold.lake import Lake
-from twofold.lane import Positions, at_least, positions_from_json
+from twofold.lane import ALL_LANES, Positions, Share, at_least, positions_from_json
 from twofold.ledger import INTERVAL_SCHEMA, Ledger
 from twofold.publication import PUBLICATIONS, Publication
 from twofold.source import SHIPPED_SOURCES
@@ -90,20 +93,22 @@ def cuts_up_to(lake: Lake, sequence: int) -> list[Positions]:
     return cuts
 
 
-def new_fold(lake: Lake, publication: Publication) -> BaseFold:
+def new_fold(lake: Lake, publication: Publication, share: Share = ALL_LANES) -> BaseFold:
     """A speed fold on the base that a publication gives, with nothing read yet."""
-    return BaseFold(load_base(lake, publication), VIEWS, SHIPPED_SOURCES, SOURCE)
+    base = load_base(lake, publication)
+    return BaseFold(replace(base, cut=share.of(base.cut)), VIEWS, SHIPPED_SOURCES, SOURCE)
 
 
 class SteppedWorker:
     """A speed worker whose readings go on by one micro-batch when they are told to, and a client that asks it."""
 
-    def __init__(self, lake: Lake, log: MemoryLog) -> None:
+    def __init__(self, lake: Lake, log: MemoryLog, share: Share = ALL_LANES) -> None:
         self._lake = lake
         self._log = log
+        self._share = share
         self._readers: dict[int, MemoryReader] = {}
-        self._worker = SpeedWorker(lake, log.open_reader, VIEWS, SHIPPED_SOURCES, SOURCE, 2**62)
-        self.client = _DirectClient(self._worker)
+        self._worker = SpeedWorker(lake, log.open_reader, VIEWS, SHIPPED_SOURCES, SOURCE, 2**62, share)
+        self.client = _DirectClient(self._worker, share)
 
     @property
     def held(self) -> list[int]:
@@ -112,10 +117,10 @@ class SteppedWorker:
 
     def start(self, publication: Publication) -> None:
         """Start a fold on a publication's base, or start it anew."""
-        reading = Reading(new_fold(self._lake, publication), self._log.open_reader, lambda: False)
+        reading = Reading(new_fold(self._lake, publication, self._share), self._log.open_reader, lambda: False)
         reading.ready_at_s = 0.0
         self._worker._readings[publication.sequence] = reading
-        self._readers[publication.sequence] = self._log.open_reader(publication.cut)
+        self._readers[publication.sequence] = self._log.open_reader(publication.cut, share=self._share)
 
     def stop(self, sequence: int) -> None:
         """Let a base go."""
@@ -139,11 +144,14 @@ class SteppedWorker:
 class _DirectClient(SpeedClient):
     """A client that calls the worker without a network in between."""
 
-    def __init__(self, worker: SpeedWorker) -> None:
-        super().__init__("", VIEWS)
+    def __init__(self, worker: SpeedWorker, share: Share) -> None:
+        super().__init__("", VIEWS, share)
         self._worker = worker
+        self.is_away = False
 
     def _call(self, request: ChangesRequest) -> list[bytes]:
+        if self.is_away:
+            raise SpeedAway("The worker has been killed.")
         return self._worker.changes(request)
 
 
@@ -173,15 +181,20 @@ def check_tables(lake: Lake, publication: Publication, oracle: Oracle, cuts: Seq
     trades = oracle.trades(cut, cuts)
     counted = sorted((trade.lane, trade.offset) for trade in trades)
     usable = {(trade.lane, trade.offset) for trade in oracle.usable}
+    conflicts = {(trade.lane, trade.offset) for trade in oracle.conflicts(cuts)}
     places = {name: _places(lake, name, publication) for name in ("raw", "trades", "dead_letters")}
     assert places == {
         "raw": below,
         "trades": counted,
-        "dead_letters": [place for place in below if place not in usable],
+        "dead_letters": [place for place in below if place not in usable or place in conflicts],
     }
     seen = Ledger(lake.scan("ledger", publication.tables["ledger"]).select(INTERVAL_SCHEMA.names()).collect()).frame
     gaps = lake.scan("gaps", publication.tables["gaps"]).collect()
     assert [dict_of_gap(gap) for gap in gaps.to_dicts()] == oracle.gaps(cuts)
+    lives = gap_lives(lake.scan("gap_log", publication.tables["gap_log"]).collect())
+    logged = gaps_at(lives, publication.sequence).sort("venue", "symbol", "first_id")
+    opened = gaps.filter(pl.col("state") == "open").with_columns(pl.lit(None).alias(name) for name in ("since", "lane"))
+    assert logged.rows() == opened.rows()
     ids = [(venue, symbol, i) for venue, symbol, a, b in seen.iter_rows() for i in range(a, b + 1)]
     assert ids == sorted((trade.venue, trade.symbol, trade.trade_id) for trade in trades)
 

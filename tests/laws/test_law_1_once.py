@@ -152,3 +152,25 @@ def test_every_answer_is_the_oracles_at_its_positions(turns: Sequence[Turn]) -> 
                 run.market.log.add_lane(f"{TOPIC}/3")
             run.take(turn)
         run.end()
+
+
+@settings(one_in(10))
+@given(
+    sent=st.lists(st.lists(sendings(otherwise=True), min_size=4, max_size=12), min_size=2, max_size=5),
+    max_records=st.sampled_from([5, 1_000]),
+)
+def test_of_copies_whose_bodies_differ_one_counts_on_the_batch_side_and_the_others_are_dead_letters(
+    sent: Sequence[Sequence[Sending]], max_records: int
+) -> None:
+    market = Market()
+    cuts: list[Positions] = []
+    with TemporaryDirectory() as folder, everything_merged_soon():
+        lake = Lake(folder)
+        for turn in sent:
+            market.send(turn)
+            publication = run_cycle(lake, market.log, max_records=max_records)
+            cuts.append(publication.cut)
+            batch = load_batch_side(lake, VIEWS, publication, None)
+            check_rows(batch, None, market.oracle(), cuts)
+            check_accounts(batch, None, market.oracle(), cuts)
+            check_tables(lake, publication, market.oracle(), cuts)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from laws.market import LANES, Market, Sending, sendings
-from laws.parts import SOURCE, SteppedWorker, one_in, run_cycle
+from laws.commit_points import crash_after
+from laws.market import LANES, Market, Sending, sendings, steady_trades
+from laws.parts import SOURCE, SteppedWorker, check_rows, check_tables, cuts_up_to, one_in, run_cycle
 from memory_log import Poll
 
+from serving.batch_side import load_batch_side
 from speed_layer.base import Base
 from speed_layer.base_fold import BaseFold
 from speed_layer.reading import Reading
@@ -20,6 +24,7 @@ from twofold.publication import Publications
 from twofold.source import SHIPPED_SOURCES
 from twofold.views import VIEWS
 
+SENDINGS = sendings(otherwise=True)
 TRIM = st.tuples(st.integers(0, 2), st.integers(0, 12))
 EVERYTHING: Poll = [(place, 2**62) for place in range(len(LANES))]
 
@@ -43,7 +48,7 @@ def every_record_lies_somewhere(lake: Lake) -> None:
 
 
 @settings(one_in(10))
-@given(turns=st.lists(st.tuples(st.lists(sendings(), min_size=3, max_size=12), TRIM), min_size=1, max_size=4))
+@given(turns=st.lists(st.tuples(st.lists(SENDINGS, min_size=3, max_size=12), TRIM), min_size=1, max_size=4))
 def test_the_batch_side_accounts_for_every_offset(turns: list[tuple[list[Sending], tuple[int, int]]]) -> None:
     market = Market()
     with TemporaryDirectory() as folder:
@@ -57,7 +62,28 @@ def test_the_batch_side_accounts_for_every_offset(turns: list[tuple[list[Sending
                 assert published.accounts.get(lane, Account()).read == end
 
 
-@given(sent=st.lists(sendings(), min_size=5, max_size=40), trims=st.lists(TRIM, max_size=4), size=st.integers(1, 5))
+@pytest.mark.parametrize("commits", [1, 2, 5])
+def test_what_a_killed_cycle_kept_is_not_lost_when_retention_takes_it(tmp_path: Path, commits: int) -> None:
+    lake, market = Lake(str(tmp_path)), Market()
+    market.send(steady_trades(9))
+    run_cycle(lake, market.log)
+    market.send(
+        [Sending(lane=n % 3, gap_ms=900, trade_id=100 + n, not_a_trade=4 if n == 3 else None) for n in range(9)]
+    )
+    oracle = market.oracle()
+    with crash_after(commits):
+        run_cycle(lake, market.log)
+    for lane, end in market.log.end_offsets().items():
+        market.log.trim(lane, end)
+    published = run_cycle(lake, market.log)
+    assert all(account.lost == 0 for account in published.accounts.values())
+    every_record_lies_somewhere(lake)
+    cuts = cuts_up_to(lake, published.sequence)
+    check_tables(lake, published, oracle, cuts)
+    check_rows(load_batch_side(lake, VIEWS, published, None), None, oracle, cuts)
+
+
+@given(sent=st.lists(SENDINGS, min_size=5, max_size=40), trims=st.lists(TRIM, max_size=4), size=st.integers(1, 5))
 def test_the_speed_side_accounts_for_every_offset(sent: list[Sending], trims: list[tuple[int, int]], size: int) -> None:
     market = Market()
     market.send([sending for sending in sent if not sending.marker])
@@ -76,7 +102,7 @@ def test_the_speed_side_accounts_for_every_offset(sent: list[Sending], trims: li
     assert sum(a.lost for a in accounts.values()) == sum(gap.next_offset - gap.first_offset for gap in reader.lost)
 
 
-@given(sent=st.lists(sendings(), min_size=1, max_size=40))
+@given(sent=st.lists(SENDINGS, min_size=1, max_size=40))
 def test_every_record_is_decoded_to_a_trade_or_a_dead_letter_and_to_one_only(sent: list[Sending]) -> None:
     market = Market()
     market.send(sent)
@@ -86,7 +112,7 @@ def test_every_record_is_decoded_to_a_trade_or_a_dead_letter_and_to_one_only(sen
 
 
 @settings(one_in(20))
-@given(sent=st.lists(sendings(), min_size=20, max_size=40), size=st.integers(1, 6))
+@given(sent=st.lists(SENDINGS, min_size=20, max_size=40), size=st.integers(1, 6))
 def test_both_sides_together_account_for_what_is_below_the_positions(sent: list[Sending], size: int) -> None:
     market = Market()
     market.send([sending for sending in sent if not sending.marker])

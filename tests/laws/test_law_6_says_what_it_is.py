@@ -32,7 +32,6 @@ from twofold.source import SHIPPED_SOURCES
 from twofold.views import VIEWS
 
 SETTLED = ("closed", "revised")
-PATIENCE_S = 600.0
 """How long serving waits for the speed worker when it starts: longer than any test."""
 
 
@@ -82,7 +81,7 @@ class Walk:
         """Start serving, in place of the one there was, if any."""
         self._client.close()
         self._client = SpeedClient(f"127.0.0.1:{self._port}", VIEWS)
-        self._seam = Seam(self._lake, self._client, VIEWS, PATIENCE_S)
+        self._seam = Seam(self._lake, self._client, VIEWS)
         self._seam.look_at_lake()
 
     def look(self) -> None:

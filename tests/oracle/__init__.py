@@ -5,7 +5,8 @@ the same names and values (decimals and times as text), ordered by venue, symbol
 of all publications up to the answer's own, first to last, they carry `finality` and `revisions`.
 
 Of a trade that stands in the log more than once the first counts: in order of the publication that took it in, then of
-(arrival time, lane, offset). As long as all of them have one body, only the accounts by lane tell which one it was.
+(arrival time, lane, offset). The others are duplicates, but below the last cut those with another body than the first,
+which are conflicts and so dead letters.
 """
 
 from __future__ import annotations
@@ -149,11 +150,20 @@ class Oracle:
         """What became of every record below `positions`, per lane that has any."""
         read = Counter(record.lane for record in self.records if _is_below(record, positions))
         usable = Counter(trade.lane for trade in self.usable if _is_below(trade, positions))
+        usable.subtract(trade.lane for trade in self.conflicts(cuts, positions))
         folded = Counter(trade.lane for trade in self.trades(positions, cuts))
         return {
             lane: OracleAccount(read[lane], folded[lane], usable[lane] - folded[lane], read[lane] - usable[lane])
             for lane in sorted(read)
         }
+
+    def conflicts(self, cuts: Sequence[Positions], positions: Positions | None = None) -> list[OracleTrade]:
+        """The records below the last cut of trades that count with another body, whatever else is below `positions`."""
+        if not cuts:
+            return []
+        counted = {_identity(trade): _body(trade) for trade in self.trades(positions or cuts[-1], cuts)}
+        below = [trade for trade in self.usable if _is_below(trade, cuts[-1])]
+        return [trade for trade in below if _body(trade) != counted[_identity(trade)]]
 
     def _change(self, places: Iterable[tuple[str, int]]) -> None:
         """Forget what was worked out of these records, or without them."""
@@ -187,15 +197,23 @@ class Oracle:
             return self._last_taken[1]
         placed = [(_place(trade, cuts), trade) for trade in self.usable if _is_below(trade, positions)]
         placed.sort(key=lambda item: (item[0], item[1].arrival_us, item[1].lane, item[1].offset))
-        first: dict[tuple[str, str, int], tuple[int, OracleTrade]] = {}
+        first: dict[Identity, tuple[int, OracleTrade]] = {}
         for item in placed:
-            first.setdefault((item[1].venue, item[1].symbol, item[1].trade_id), item)
+            first.setdefault(_identity(item[1]), item)
         self._last_taken = (asked, list(first.values()))
         return self._last_taken[1]
 
 
 def _key(cuts: Sequence[Positions]) -> _Cuts:
     return tuple(tuple(sorted(cut.items())) for cut in cuts)
+
+
+def _identity(trade: OracleTrade) -> Identity:
+    return trade.venue, trade.symbol, trade.trade_id
+
+
+def _body(trade: OracleTrade) -> tuple[object, ...]:
+    return trade.price, trade.size, trade.side, trade.event_us
 
 
 def _time(time_us: int | None) -> str | None:

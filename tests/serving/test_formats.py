@@ -137,7 +137,7 @@ def test_pages_stay_of_one_state_while_the_market_moves(tmp_path_factory: pytest
     for minute in range(4):
         market.trade(f"10:{minute:02}:10")
     market.cycle()
-    with served(market.lake, patience_s=0) as api:
+    with served(market.lake, worker_left=True) as api:
         before = api.wait_for("away")
         page = api.bars(limit=2)
         market.trade("10:00:20", arrives="10:03:20")
@@ -155,7 +155,7 @@ def test_a_cursor_whose_answer_is_held_no_longer_is_gone(tmp_path_factory: pytes
     for minute in range(4):
         market.trade(f"10:{minute:02}:10")
     market.cycle()
-    with served(market.lake, patience_s=0) as api, patch.object(walks, "MOST_WALKS", 1):
+    with served(market.lake, worker_left=True) as api, patch.object(walks, "MOST_WALKS", 1):
         api.wait_for("away")
         page = api.bars(limit=2)
         api.bars(limit=2, interval="2m", symbol="BTCUSDT", start=f"{DAY}T10:00:00Z")
@@ -255,7 +255,7 @@ def test_what_has_moved_has_another_tag(tmp_path_factory: pytest.TempPathFactory
     market = SmallMarket(tmp_path_factory.mktemp("moving"))
     market.trade("10:00:10")
     market.cycle()
-    with served(market.lake, patience_s=0) as api:
+    with served(market.lake, worker_left=True) as api:
         api.wait_for("away")
         tag = get(api).headers["etag"]
         market.trade("10:00:20")

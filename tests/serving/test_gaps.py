@@ -23,7 +23,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     market.trade("10:11:01", trade_id=3, symbol="ETHUSDT")
     market.cycle()
     market.trade("10:11:02", trade_id=99)
-    with served(market.lake, patience_s=0) as api:
+    with served(market.lake, worker_left=True) as api:
         api.wait_for("away")
         yield api
 

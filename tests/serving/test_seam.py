@@ -90,7 +90,7 @@ def test_while_nothing_is_loaded_serving_says_when_to_ask_again(market: SmallMar
 
 def test_without_a_lake_serving_runs_and_says_so_until_there_is_one(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path / "lake"))
-    with served(lake, patience_s=0) as api:
+    with served(lake) as api:
         eventually(lambda: api.seam.lake_error)
         for path in ("/v1/views/bars", "/v1/views/bars?base=published", "/v1/lanes", "/readyz"):
             response = api.client.get(path)
@@ -99,7 +99,8 @@ def test_without_a_lake_serving_runs_and_says_so_until_there_is_one(tmp_path: Pa
         assert api.get("/healthz").is_success
         assert api.get("/v1/views").is_success
         found_lake(lake)
-        assert api.wait_for("away")["rows"] == []
+        assert eventually(lambda: api.get("/v1/views/bars", base="published").is_success)
+        assert_is_problem(api.get("/v1/views/bars"), 503, "has just started")
 
 
 def test_a_lake_that_goes_away_is_a_503_until_it_is_back(market: SmallMarket, tmp_path: Path) -> None:
@@ -137,7 +138,7 @@ def test_without_a_speed_worker_the_batch_side_answers_and_moves_on(market: Smal
     market.trade("10:00:00")
     market.cycle()
     series = Series()
-    with served(market.lake, patience_s=0) as api:
+    with served(market.lake, worker_left=True) as api:
         first = api.wait_for("away")
         assert positions(first) == first["receipt"]["cut"] == {LANES[0]: 1, LANES[1]: 0}
         assert first["freshness"]["lag_records"] is None
@@ -151,9 +152,12 @@ def test_serving_that_has_just_started_waits_for_the_speed_worker(market: SmallM
     market.trade("10:00:00")
     market.cycle()
     port = free_port()
-    with served(market.lake, f"127.0.0.1:{port}", patience_s=3600) as api:
+    with served(market.lake, f"127.0.0.1:{port}") as api:
         eventually(lambda: api.get("/v1/views/bars", base="published").is_success)
         eventually(lambda: api.seam.mode == "away")
+        market.trade("10:00:01")
+        market.cycle()
+        eventually(lambda: api.seam.newest and api.seam.newest.publication.sequence == 2)
         response = api.get("/v1/views/bars")
         assert_is_problem(response, 503, "has just started")
         assert "retry-after" in response.headers
@@ -181,7 +185,7 @@ def test_a_worker_that_goes_away_and_comes_back_takes_nothing_back(market: Small
     series = Series()
     market.trade("10:00:00")
     market.cycle()
-    with served(market.lake, f"127.0.0.1:{port}", patience_s=0) as api:
+    with served(market.lake, f"127.0.0.1:{port}", worker_left=True) as api:
         api.wait_for("away")
         with market.live_side(port):
             market.trade("10:00:01")

@@ -66,18 +66,29 @@ def test_broken_records_come_in_addition_to_the_trades() -> None:
     assert 0.09 < (len(sent) - COUNT) / COUNT < 0.11
 
 
+def test_conflicting_copies_come_after_the_trades_and_have_their_ids_and_the_other_side() -> None:
+    sent = [json.loads(value or b"") for value in values(scheduled(FaultShares(conflicting=0.1)))]
+    first: dict[tuple[str, int], dict[str, object]] = {}
+    copies = [trade for trade in sent if first.setdefault((trade["symbol"], trade["trade_id"]), trade) is not trade]
+    assert len(first) == COUNT
+    assert 0.09 < len(copies) / COUNT < 0.11
+    for copy in copies:
+        counted = first[copy["symbol"], copy["trade_id"]]
+        assert {name for name in copy if copy[name] != counted[name]} == {"side"}
+
+
 def test_all_faults_together_keep_the_schedule_in_order_and_the_seed_decides() -> None:
-    shares = FaultShares(late=0.2, repeated=0.2, missing=0.2, broken=0.2)
+    shares = FaultShares(late=0.2, repeated=0.2, missing=0.2, broken=0.2, conflicting=0.2)
     schedule = scheduled(shares)
     assert all(before.due_s <= after.due_s for before, after in pairwise(schedule))
     assert schedule == scheduled(shares)
     assert schedule != scheduled(shares, seed=2)
 
 
-@pytest.mark.parametrize("fault", ["late", "repeated", "missing", "broken"])
+@pytest.mark.parametrize("fault", ["late", "repeated", "missing", "broken", "conflicting"])
 def test_a_share_of_one_means_every_trade(fault: str) -> None:
     sent = values(scheduled(FaultShares(**{fault: 1.0})))
-    assert len(sent) == {"late": COUNT, "repeated": 2 * COUNT, "missing": 0, "broken": 2 * COUNT}[fault]
+    assert len(sent) == {"late": 1, "repeated": 2, "missing": 0, "broken": 2, "conflicting": 2}[fault] * COUNT
 
 
 def test_trades_without_end_are_scheduled_as_they_come() -> None:

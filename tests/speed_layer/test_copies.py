@@ -54,9 +54,10 @@ def test_a_trade_takes_as_many_bytes_as_is_said() -> None:
 def test_chunks_stay_few_and_nothing_is_lost_when_they_are_joined() -> None:
     count = RECENT * 20
     copies = copies_of(*([trade_row(number, offset=number)] for number in range(count)))
+    copies = copies.packed()
     assert len(copies.chunks) < 10
-    assert copies.packed().of(trades_frame([trade_row(number) for number in range(count)])).height == count
-    assert [len(chunk.since(count - 3)) for chunk in copies.packed().chunks][-1] == 3
+    assert copies.of(trades_frame([trade_row(number) for number in range(count)])).height == count
+    assert [len(chunk.since(count - 3)) for chunk in copies.chunks][-1] == 3
 
 
 def test_a_chunk_tells_what_came_after_a_version() -> None:

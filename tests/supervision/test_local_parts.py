@@ -46,6 +46,17 @@ def test_only_the_source_may_come_to_an_end() -> None:
     assert [part.name for part in local_parts(settings(), ["simulate"]) if not part.endless] == ["source"]
 
 
+def test_every_speed_worker_and_replica_that_is_listed_is_a_part() -> None:
+    mine = settings(speed_address="127.0.0.1:1,127.0.0.1:2|127.0.0.1:3")
+    commands = {part.name: part.command[-4:] for part in local_parts(mine, ["simulate"]) if "speed" in part.name}
+    assert commands == {
+        "speed-0-0": ("--worker", "0", "--replica", "0"),
+        "speed-1-0": ("--worker", "1", "--replica", "0"),
+        "speed-1-1": ("--worker", "1", "--replica", "1"),
+    }
+    assert "speed" in {part.name for part in local_parts(settings(), ["simulate"])}
+
+
 def test_prefect_keeps_its_files_in_the_data_folder_and_talks_to_its_own_server(tmp_path: Path) -> None:
     mine = settings(data_folder=tmp_path)
     environment = local_environment(mine, {"PATH": "/bin", "PREFECT_API_URL": "https://elsewhere"})

@@ -5,31 +5,47 @@ They are switches of the tests: `make twin FAULT=name` runs the twin with one of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from unittest.mock import patch
 
 import batch_layer.cycle
 import serving.answer
+import serving.speed_workers
+import speed_layer.base_fold
 import speed_layer.worker
 from speed_layer.base import Base, load_base
 from speed_layer.base_fold import BaseFold
 from twofold.lake import Lake
+from twofold.lane import Positions
 from twofold.publication import Publication, Publications, publish
+from twofold.records import RecordBatch
 from twofold.source import Source
 from twofold.view import View
 
 
+class _BegunLate(BaseFold):
+    """A fold that misses the first record after the cut of each lane."""
+
+    def apply(self, batches: Sequence[RecordBatch], positions: Positions, lost: Mapping[str, int]) -> None:
+        """Fold the records but those at the cut itself."""
+        super().apply([_without(batch, self.base.cut.get(batch.lane, 0)) for batch in batches], positions, lost)
+
+
+def _without(batch: RecordBatch, offset: int) -> RecordBatch:
+    if offset not in batch.offsets:
+        return batch
+    columns = {name: getattr(batch, name) for name in ("offsets", "timestamps_ms", "keys", "values", "headers")}
+    place = batch.offsets.index(offset)
+    kept = {name: column and [*column[:place], *column[place + 1 :]] for name, column in columns.items()}
+    return replace(batch, **kept)
+
+
 @contextmanager
 def cut_off_by_one() -> Iterator[None]:
-    """The speed worker begins one record after the cut."""
-
-    def shifted(lake: Lake, publication: Publication) -> Base:
-        base = load_base(lake, publication)
-        return replace(base, cut={lane: offset + 1 for lane, offset in base.cut.items()})
-
-    with patch.object(speed_layer.worker, "load_base", shifted):
+    """The speed worker begins one record after the cut. Its positions are right, or the reader would tell already."""
+    with patch.object(speed_layer.worker, "BaseFold", _BegunLate):
         yield
 
 
@@ -83,10 +99,26 @@ def finality_too_early() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def workers_not_compared() -> Iterator[None]:
+    """Serving does not look whether two speed workers have taken the same trade."""
+    with patch.object(serving.speed_workers, "markets_of_both", lambda *_: set()):
+        yield
+
+
+@contextmanager
+def first_copy_kept() -> Iterator[None]:
+    """A speed worker keeps the copy that it reads first, though a lesser one comes."""
+    with patch.object(speed_layer.base_fold, "find_correction", lambda *_: None):
+        yield
+
+
 FAULTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
     "cut-off-by-one": cut_off_by_one,
     "old-state-kept": old_state_kept,
     "ledger-skipped": ledger_skipped,
     "parent-not-compared": parent_not_compared,
     "finality-too-early": finality_too_early,
+    "workers-not-compared": workers_not_compared,
+    "first-copy-kept": first_copy_kept,
 }

@@ -6,35 +6,37 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from math import inf
 from pathlib import Path
 from unittest.mock import patch
 
 import polars as pl
+from at_once import AtOnce
 from laws.commit_points import Crash, Moment, at_commit
 from laws.market import Market
 from memory_log import MemoryLog, MemoryReader, Poll
 from twin.expected import HOLE_AGE_S
 
-import serving.answer
-import serving.seam
+import serving.speed_replicas
 import serving.speed_side
+import serving.state
 import speed_layer.reading
 import speed_layer.worker
 from batch_layer.cycle import BatchCycle
 from serving.seam import Seam
+from serving.speed_replicas import SpeedReplicas
 from serving.speed_side import SpeedClient
+from serving.speed_workers import SpeedWorkers
 from speed_layer.reading import Reading
 from speed_layer.worker import SpeedWorker
 from twofold.clock import from_epoch_us
 from twofold.errors import SpeedAway
 from twofold.lake import Lake
-from twofold.lane import Positions
+from twofold.lane import ALL_LANES, Positions, Share
 from twofold.publication import PUBLICATIONS, Publication
 from twofold.records import Lost
 from twofold.source import SHIPPED_SOURCES
 from twofold.speed_state import ChangesRequest
-from twofold.tables import DEAD_LETTERS, GAPS, LEDGER, RAW, TRADES, view_table
+from twofold.tables import DEAD_LETTERS, GAP_LOG, GAPS, LEDGER, RAW, TRADES, view_table
 from twofold.views import bars
 
 VIEWS = {bars.name: bars}
@@ -44,7 +46,7 @@ SOURCES = {
 }
 SOURCE = "simulator"
 
-TABLES = tuple(spec.name for spec in (RAW, LEDGER, GAPS, TRADES, DEAD_LETTERS, view_table(bars), PUBLICATIONS))
+TABLES = tuple(spec.name for spec in (RAW, LEDGER, GAPS, GAP_LOG, TRADES, DEAD_LETTERS, view_table(bars), PUBLICATIONS))
 """The tables that a cycle commits to, in that order."""
 
 ROOMY_BYTES = 2**62
@@ -58,7 +60,13 @@ def clocked(market: Market) -> Iterator[None]:
         return market.now_ms / 1000
 
     with ExitStack() as stack:
-        for module in (speed_layer.worker, speed_layer.reading, serving.seam, serving.speed_side, serving.answer):
+        for module in (
+            speed_layer.worker,
+            speed_layer.reading,
+            serving.speed_side,
+            serving.speed_replicas,
+            serving.state,
+        ):
             stack.enter_context(patch.object(module, "monotonic", now_s))
         stack.enter_context(patch.object(speed_layer.worker, "Reading", SteppedReading))
         yield
@@ -134,8 +142,8 @@ class SteppedReading(Reading):
 class Speed(SpeedClient):
     """A speed worker that can be killed and started cold, and the client that asks it."""
 
-    def __init__(self, lake: Lake, log: MemoryLog) -> None:
-        super().__init__("", VIEWS)
+    def __init__(self, lake: Lake, log: MemoryLog, share: Share = ALL_LANES) -> None:
+        super().__init__("", VIEWS, share)
         self._lake = lake
         self._log = log
         self._worker: SpeedWorker | None = None
@@ -143,7 +151,11 @@ class Speed(SpeedClient):
 
     def start(self) -> None:
         """Start a worker, in place of the one there was, if any."""
-        self._worker = SpeedWorker(self._lake, self._log.open_reader, VIEWS, SOURCES, SOURCE, ROOMY_BYTES)
+
+        def open_reader(start: Positions) -> MemoryReader:
+            return self._log.open_reader(start, share=self._share)
+
+        self._worker = SpeedWorker(self._lake, open_reader, VIEWS, SOURCES, SOURCE, ROOMY_BYTES, self._share)
 
     def kill(self) -> None:
         """End the worker; nothing of it is left."""
@@ -171,8 +183,9 @@ class Speed(SpeedClient):
                 reading.read_on(poll)
 
     def lost(self, incarnation: str, positions: Positions) -> list[Lost]:
-        """What retention had taken from under a fold when it was at these positions."""
-        return [gap for gap in self._readers[incarnation].lost if gap.next_offset <= positions.get(gap.lane, 0)]
+        """What retention had taken from under a fold of this worker when it was at these positions."""
+        reader = self._readers.get(incarnation)
+        return [gap for gap in reader.lost if gap.next_offset <= positions.get(gap.lane, 0)] if reader else []
 
     def _call(self, request: ChangesRequest) -> list[bytes]:
         if self._worker is None:
@@ -187,9 +200,32 @@ def kept_in_raw(lake: Lake, publication: Publication, parent: Publication) -> se
     return set(pl.read_parquet(sorted(others), columns=["lane", "offset"]).iter_rows()) if others else set()
 
 
-def new_seam(lake: Lake, speed: Speed) -> Seam:
+class Team:
+    """The speed workers, one or several."""
+
+    def __init__(self, lake: Lake, log: MemoryLog, workers: int) -> None:
+        self.members = [Speed(lake, log, Share(number, workers)) for number in range(workers)]
+        for member in self.members:
+            member.start()
+
+    def __getitem__(self, number: int) -> Speed:
+        return self.members[number % len(self.members)]
+
+    def lost(self, incarnation: str, positions: Positions) -> list[Lost]:
+        """What retention had taken from under the folds when they were at these positions."""
+        folds = incarnation.split()
+        return [gap for member in self.members for fold in folds for gap in member.lost(fold, positions)]
+
+    def asked(self) -> Speed | SpeedWorkers:
+        """What a serving process that has just started asks."""
+        if len(self.members) == 1:
+            return self.members[0]
+        return SpeedWorkers([SpeedReplicas([member]) for member in self.members], VIEWS, AtOnce())
+
+
+def new_seam(lake: Lake, team: Team) -> Seam:
     """A serving process that has just started and has seen the lake; it waits for the speed worker for ever."""
-    seam = Seam(lake, speed, VIEWS, inf)
+    seam = Seam(lake, team.asked(), VIEWS)
     seam._stopping.set()  # So that nothing waits.
     seam.look_at_lake()
     return seam

@@ -12,23 +12,28 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
+import orjson
+import pytest
 from compaction import compacting
 from laws.commit_points import Held, Moment, watched
 from laws.market import TOPIC, Market, Sending, steady_trades
 from laws.parts import everything_merged_soon
 from twin.expected import Expected, without
-from twin.parts import SOURCE, SOURCES, VIEWS, Cycles, Speed, clocked, kept_in_raw, killed, new_seam
+from twin.parts import SOURCE, SOURCES, VIEWS, Cycles, Team, clocked, kept_in_raw, killed, new_seam
+from vouched import given_of, vouching
 
 from batch_layer.dead_letters import DeadLetters
 from batch_layer.resending import plan_resending
-from serving.answer import answer
+from serving.answer import Answer, answer
 from serving.query import Query
+from serving.receipts.remaking import MadeAgain
 from serving.seam import Pair
 from twofold.clock import from_epoch_us
-from twofold.errors import SpeedAway, Superseded
+from twofold.errors import RecordsGone, SpeedAway, Superseded
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
 from twofold.publication import Publications
+from twofold.records import Lost
 from twofold.tables import RAW
 
 Of = tuple[str, str]
@@ -44,13 +49,20 @@ RAM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - fol
 """Where lakes are kept: in memory where there is such a folder, since nothing here is about the disk."""
 
 MOST_LANES = 5
+REMADE = 3
+"""Answers of a sequence that are made again at most, about."""
+
 ALL = 2**62
+
+
+BEGUN: Sequence[Sending] = steady_trades(12)
+"""What has been sent when a sequence begins."""
 
 
 def begun_market() -> Market:
     """The market as every sequence finds it."""
     market = Market()
-    market.send(steady_trades(12))
+    market.send(BEGUN)
     return market
 
 
@@ -72,18 +84,18 @@ class Twin:
         self._lake = Lake(str(folder))
         self._publications = Publications(self._lake)
         self._expected = Expected(self._market)
-        self._sent: list[Sending] = steady_trades(12)
+        self._sent: list[Sending] = list(BEGUN)
         self._ids = dict.fromkeys(MARKETS, 100)
         self._cycles = Cycles(self._lake, self._market.log)
         self._held: Held | None = None
-        self._speed = Speed(self._lake, self._market.log)
-        self._speed.start()
-        self._seam = new_seam(self._lake, self._speed)
+        self._team = Team(self._lake, self._market.log, 1)
+        self._seam = new_seam(self._lake, self._team)
         self._answered: Pair | None = None
         self._published: Pair | None = None
-        self._pace = ALL
+        self._paces = {0: ALL, 1: ALL}
         self._serving_lags = False
         self._asked = 0
+        self._kept: list[tuple[MadeAgain, int, Positions, Sequence[Lost]]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -111,10 +123,12 @@ class Twin:
         again = [self._sent[-1 - place % len(self._sent)] for place in places]
         self._send(replace(one, lane=one.lane + lanes_on, gap_ms=0) for one in again)
 
-    def send_otherwise(self, place: int, lanes_on: int, collected_late_ms: int, sending: Sending) -> None:
+    def send_otherwise(
+        self, place: int, lanes_on: int, collected_late_ms: int, sending: Sending, differs_in: str
+    ) -> None:
         """Send a trade that has been sent with another body, which may have been collected before it."""
         one = self._sent[-1 - place % len(self._sent)]
-        also = {"lane": one.lane + lanes_on, "collected_late_ms": collected_late_ms, "otherwise": True}
+        also = {"lane": one.lane + lanes_on, "collected_late_ms": collected_late_ms, "otherwise": differs_in}
         like = {name: getattr(one, name) for name in ("source", "symbol", "trade_id")}
         self._send([replace(sending, gap_ms=0, not_a_trade=None, marker=False, **like, **also)])
 
@@ -189,19 +203,24 @@ class Twin:
 
     # What happens to the speed worker and to serving
 
-    def speed_pace(self, pace: int) -> None:
-        """Let the speed worker read on by small micro-batches, by large ones, or not at all."""
-        self._pace = pace
+    def speed_workers(self, count: int) -> None:
+        """Share the lanes among so many speed workers from now on, all of them cold, and start serving anew."""
+        self._team = Team(self._lake, self._market.log, count)
+        self.restart_serving()
 
-    def kill_speed(self, *, is_back: bool) -> None:
-        """Kill the speed worker; at once there is a new one, cold, or there is none."""
-        self._speed.kill()
+    def speed_pace(self, number: int, pace: int) -> None:
+        """Let a speed worker read on by small micro-batches, by large ones, or not at all."""
+        self._paces[number] = pace
+
+    def kill_speed(self, number: int, *, is_back: bool) -> None:
+        """Kill a speed worker; at once there is a new one, cold, or there is none."""
+        self._team[number].kill()
         if is_back:
-            self._speed.start()
+            self._team[number].start()
 
-    def memory(self, *, is_full: bool) -> None:
-        """Let the speed worker come to its memory bound, or get room again."""
-        self._speed.memory(is_full=is_full)
+    def memory(self, number: int, *, is_full: bool) -> None:
+        """Let a speed worker come to its memory bound, or get room again."""
+        self._team[number].memory(is_full=is_full)
 
     def serving_lags(self, *, lags: bool) -> None:
         """Let serving be too slow to follow, from now on, or quick again."""
@@ -209,14 +228,15 @@ class Twin:
 
     def restart_serving(self) -> None:
         """Start serving anew; it answers once it has heard from the speed worker."""
-        self._seam = new_seam(self._lake, self._speed)
+        self._seam = new_seam(self._lake, self._team)
 
     def everything_catches_up(self) -> None:
         """With every part there and let work, an answer has all that was sent."""
-        if not self._speed.is_up:
-            self._speed.start()
-        self._speed.memory(is_full=False)
-        self._pace, self._serving_lags = ALL, False
+        for member in self._team.members:
+            if not member.is_up:
+                member.start()
+            member.memory(is_full=False)
+        self._paces, self._serving_lags = {0: ALL, 1: ALL}, False
         for _ in range(4):
             if self._has_caught_up():
                 break
@@ -226,8 +246,9 @@ class Twin:
 
     def life_goes_on(self) -> None:
         """The speed worker reads, serving looks and is asked, unless they lag or are gone."""
-        if self._pace:
-            self._speed.read_on([[(place, self._pace) for place in range(MOST_LANES)]])
+        for number, member in enumerate(self._team.members):
+            if pace := self._paces[number]:
+                member.read_on([[(place, pace) for place in range(MOST_LANES)]])
         if not self._serving_lags:
             self._seam.look_at_lake()
             for _ in range(2):
@@ -242,6 +263,22 @@ class Twin:
         except SpeedAway:
             return
         self._answered = self._check(pair, self._answered)
+
+    def make_answers_again(self) -> None:
+        """Of the answers that were given some are made again from their receipts, with nothing else kept of them."""
+        remaker = vouching(Lake(self._lake.root), self._market.log.open_reader, views=VIEWS, sources=SOURCES).remaker
+        shutil.rmtree(Path(self._lake.root, "views"), ignore_errors=True)
+        for given, sequence, positions, lost in self._kept[:: len(self._kept) // REMADE + 1]:
+            token = orjson.loads(given.receipt)["token"]
+            if self._expected.lost_since(sequence, positions, lost):
+                with pytest.raises(RecordsGone):
+                    remaker.make_again(token)
+            else:
+                assert remaker.make_again(token) == given
+
+    def _keep(self, given: Answer, lost: Sequence[Lost]) -> None:
+        kept = given_of(vouching(self._lake), given)
+        self._kept.append((kept, given.state.publication.sequence, given.state.positions, lost))
 
     def _has_caught_up(self) -> bool:
         """Whether the answer is of the newest publication and of all that is in the log."""
@@ -293,11 +330,12 @@ class Twin:
             if before.batch is pair.batch and _state(before) == _state(pair):
                 return pair
         self._asked += 1
-        lost = self._speed.lost(speed.header.incarnation, speed.header.positions) if speed else []
+        lost = self._team.lost(speed.header.incarnation, speed.header.positions) if speed else []
         oracle, cuts = self._expected.oracle(publication.sequence, lost), self._expected.cuts(publication.sequence)
         for view in VIEWS.values():
             interval_s = INTERVALS_S[self._asked % len(INTERVALS_S)]
             given = answer(Query(view, interval_s * 1_000_000), pair)
+            self._keep(given, lost)
             receipt = given.receipt()
             positions: Positions = receipt["positions"]
             assert receipt["sequence"] == publication.sequence

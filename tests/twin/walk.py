@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from laws.market import NOT_TRADES, Sending
+from laws.market import NOT_TRADES, OTHERWISE, WHOLLY, Sending
 from twin.parts import TABLES
 from twin.twin import ALL, MARKETS, MOST_LANES, Twin
 
@@ -54,6 +54,7 @@ def plan(seed: int, count: int) -> list[Step]:
     random = Random(seed)
     names = random.choices(list(_WEIGHTS), list(_WEIGHTS.values()), k=count)
     steps = [Step(name, _ARGUMENTS[name](random) if name in _ARGUMENTS else {}) for name in names]
+    steps.insert(0, Step("speed_workers", {"count": 1 + seed % 2}))
     return [*steps, Step("everything_catches_up", {})]
 
 
@@ -65,6 +66,7 @@ def fails(lake_begun: Path, steps: Sequence[Step]) -> Exception | None:
             for step in steps:
                 getattr(twin, step.action)(**step.arguments)
                 twin.life_goes_on()
+            twin.make_answers_again()
         except Exception as failure:  # noqa: BLE001  # an error of the product is a finding too
             return failure
     return None
@@ -133,6 +135,7 @@ _ARGUMENTS: Mapping[str, Callable[[Random], Arguments]] = {
         "lanes_on": random.randrange(3),
         "collected_late_ms": random.choice([0, 1_000, 75_000, 600_000]),
         "sending": _sending(random),
+        "differs_in": random.choice([WHOLLY, WHOLLY, *OTHERWISE]),
     },
     "retention": lambda random: {"place": random.randrange(MOST_LANES), "beyond_cut": random.randint(-2, 4)},
     "retention_after_kill": lambda random: {"beyond_cut": random.randint(0, 5)},
@@ -143,8 +146,8 @@ _ARGUMENTS: Mapping[str, Callable[[Random], Arguments]] = {
         "max_records": random.choice([4, 1_000]),
         "points": random.choice([3, 9, 12, 13, 14, 15, 40]),
     },
-    "speed_pace": lambda random: {"pace": random.choice([0, 2, ALL])},
-    "kill_speed": lambda random: {"is_back": random.random() < 0.6},
-    "memory": lambda random: {"is_full": random.random() < 0.6},
+    "speed_pace": lambda random: {"number": random.randrange(2), "pace": random.choice([0, 2, ALL])},
+    "kill_speed": lambda random: {"number": random.randrange(2), "is_back": random.random() < 0.6},
+    "memory": lambda random: {"number": random.randrange(2), "is_full": random.random() < 0.6},
     "serving_lags": lambda random: {"lags": random.random() < 0.6},
 }

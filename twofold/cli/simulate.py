@@ -30,6 +30,9 @@ def simulate(
     broken: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share that has a broken record sent before it.")
     ] = 0.0,
+    conflicting: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share that is sent a second time with another body.")
+    ] = 0.0,
 ) -> None:
     """Send the trades of a made-up market to the event log: uneven volumes, bursts, and faults on request."""
     settings = load_settings()
@@ -43,7 +46,7 @@ def simulate(
             symbols=symbols,
             seed=seed,
             start_us=time.time_ns() // 1000,
-            shares=FaultShares(late=late, repeated=repeated, missing=missing, broken=broken),
+            shares=FaultShares(late=late, repeated=repeated, missing=missing, broken=broken, conflicting=conflicting),
             headers=source_headers(name, settings.sources[name]),
             count=count,
         ),

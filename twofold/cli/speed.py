@@ -5,14 +5,24 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from typing import Annotated
 
+import typer
+
+from twofold.lane import Share
 from twofold.responsiveness import responsive
 from twofold.settings import load_settings
 from twofold.supervision.local_parts import check_port, split_address
 
 
-def speed() -> None:
-    """Run the speed worker: fold live trades on top of what is published, and offer them to serving."""
+def speed(
+    worker: Annotated[int, typer.Option(help="Which of the workers in TWOFOLD_SPEED_ADDRESS, from 0 on.")] = 0,
+    replica: Annotated[int, typer.Option(help="Which of that worker's replicas, from 0 on.")] = 0,
+) -> None:
+    """Run the speed worker: fold live trades on top of what is published, and offer them to serving.
+
+    Of several workers each takes the lanes of every so many-th partition; a replica folds the same as its worker does.
+    """
     with responsive():
         from speed_layer.flight import SpeedServer
         from speed_layer.worker import SpeedWorker
@@ -21,22 +31,25 @@ def speed() -> None:
         from twofold.views import VIEWS
 
     settings = load_settings()
-    check_port("The speed worker", "TWOFOLD_SPEED_ADDRESS", *split_address(settings.speed_address))
+    address = settings.speed_listens_at(worker, replica)
+    share = Share(worker, len(settings.speed_workers))
+    check_port("The speed worker", "TWOFOLD_SPEED_ADDRESS", *split_address(address))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)
-    worker = SpeedWorker(
+    folding = SpeedWorker(
         Lake(settings.lake_root),
-        log_opener(settings),
+        log_opener(settings, share),
         VIEWS,
         settings.sources,
         settings.default_source,
         settings.speed_memory_bytes,
+        share,
     )
-    server = SpeedServer(settings.speed_address, worker)
+    server = SpeedServer(address, folding)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stop())
+        signal.signal(number, lambda *_: folding.stop())
     threading.Thread(target=server.serve, name="flight", daemon=True).start()
     try:
-        worker.run()
+        folding.run()
     finally:
         server.shutdown()

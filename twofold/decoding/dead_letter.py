@@ -72,6 +72,7 @@ class Reason(StrEnum):
         "implausible_time",
         "The event time cannot be true: too early for the market, or after the arrival.",
     )
+    CONFLICT = "conflict", "The trade had been taken before, with another body, which counts."
 
     def __new__(cls, code: str, sentence: str = "") -> Self:
         """Make the code the text of the member, so that it stands in frames as it is."""

@@ -19,7 +19,7 @@ from twofold.event_log.fetch_by_id import fetch_by_id
 from twofold.event_log.gathering import IDLE_MS, Gathering
 from twofold.event_log.topic import Topic, describe_topic
 from twofold.event_log.watch import TopicWatch
-from twofold.lane import Lane, Positions
+from twofold.lane import ALL_LANES, Lane, Positions, Share
 from twofold.log_identity import LogIdentity
 from twofold.records import Lost, RecordBatch
 
@@ -41,6 +41,7 @@ class LogReader:
         brokers: `host:port,…`.
         topic: the topic's name.
         start: lane name to the next offset to read; lanes of this topic only.
+        share: which lanes to read; partitions that are added later are read if they belong to it.
         public_path: take the client library's public path, for several times the CPU.
 
     Raises:
@@ -49,8 +50,11 @@ class LogReader:
         EventLogUnreachable: no broker answers.
     """
 
-    def __init__(self, brokers: str, topic: str, start: Positions, *, public_path: bool = False) -> None:
+    def __init__(
+        self, brokers: str, topic: str, start: Positions, *, share: Share = ALL_LANES, public_path: bool = False
+    ) -> None:
         self._brokers = brokers
+        self._share = share
         self._start = dict(start)
         self._names = {Lane.parse(lane).partition: lane for lane in sorted(start, key=Lane.parse)}
         self._epochs: dict[str, int] = {}
@@ -107,9 +111,7 @@ class LogReader:
     @property
     def log(self) -> LogIdentity:
         """What is read, and in which leader epoch each lane's position was reached, where that is known."""
-        epochs = {lane: self._epoch(partition) for partition, lane in self._lanes.items()}
-        known = {lane: epoch for lane, epoch in epochs.items() if epoch >= 0}
-        return LogIdentity(self._topic.cluster_id, self._topic.topic_id, known)
+        return LogIdentity(self._topic.cluster_id, self._topic.topic_id, dict(self._epochs))
 
     def hold_to(self, log: LogIdentity) -> None:
         """See that the positions mean here what they meant in the log that they are of; call it before the first poll.
@@ -121,7 +123,9 @@ class LogReader:
         """
         if log.cluster_id not in ("", self._topic.cluster_id):
             raise self._of_another_cluster(log.cluster_id, self._topic.cluster_id)
-        self._epochs = {lane: epoch for lane, epoch in log.epochs.items() if lane in self._positions}
+        self._epochs = {
+            lane: epoch for lane, epoch in log.epochs.items() if self._positions.get(lane) == self._start.get(lane, 0)
+        }
         for partition, lane in self._lanes.items():
             self._seek(partition, lane)
 
@@ -198,8 +202,8 @@ class LogReader:
             raise self._of_another_cluster(self._topic.cluster_id, topic.cluster_id)
         if topic.topic_id != self._topic.topic_id:
             raise self._replaced(topic)
-        names = self._names
-        known = {TopicPartition(topic.name, n): names.get(n) or topic.lane(n) for n in topic.partitions}
+        names, has = self._names, self._share.has
+        known = {TopicPartition(topic.name, n): names.get(n) or topic.lane(n) for n in topic.partitions if has(n)}
         new = [partition for partition in known if partition not in self._lanes]
         beginnings = self._beginnings(new)
         self._consumer.assign(list(known))
@@ -220,16 +224,21 @@ class LogReader:
     def _go_to(self, partition: TopicPartition, lane: str, position: int, beginning: int) -> None:
         if position < beginning:
             self._lost.append(Lost(lane, position, beginning))
+            self._epochs.pop(lane, None)
         self._positions[lane] = max(position, beginning)
         self._seek(partition, lane)
 
     def _seek(self, partition: TopicPartition, lane: str) -> None:
         seek(self._consumer, partition, self._positions[lane], self._epochs.get(lane, -1))
 
-    def _epoch(self, partition: TopicPartition) -> int:
-        lane = self._lanes[partition]
-        epoch = epoch_at(self._consumer, partition, self._positions[lane])
-        return self._epochs.get(lane, -1) if epoch < 0 else epoch
+    def _move(self, behind: dict[str, int]) -> None:
+        """Move positions, and the epochs with them: one of an earlier position would say that its log was truncated."""
+        for partition, lane in self._lanes.items():
+            if behind.get(lane, self._positions[lane]) != self._positions[lane]:
+                self._positions[lane] = behind[lane]
+                self._epochs.pop(lane, None)
+                if (epoch := epoch_at(self._consumer, partition, behind[lane])) >= 0:
+                    self._epochs[lane] = epoch
 
     def _read(self, timeout_ms: int, max_records: int) -> list[RecordBatch]:
         """Poll, and move the positions only when everything that came is at hand."""
@@ -258,7 +267,7 @@ class LogReader:
                 "offset behind them."
             ) from error
         behind |= {batch.lane: max(batch.next_offset, behind.get(batch.lane, 0)) for batch in batches}
-        self._positions |= behind
+        self._move(behind)
         self._astray = False
         return [batch for batch in batches if len(batch)]
 

@@ -22,6 +22,7 @@ class FaultShares:
 
     late: held back, so that it arrives up to 5 s after its event time, and after younger trades.
     repeated: sent a second time later, byte for byte.
+    conflicting: sent a second time later with the other side, so that one id has two bodies.
     missing: never sent; its id is a hole.
     broken: an unusable record of it is sent first, then the trade itself, so that brokenness alone leaves no hole.
     """
@@ -30,6 +31,7 @@ class FaultShares:
     repeated: float = 0.0
     missing: float = 0.0
     broken: float = 0.0
+    conflicting: float = 0.0
 
 
 def schedule_trades(
@@ -62,6 +64,15 @@ def schedule_trades(
             yield Scheduled(at_s, message)
         if rng.random() < shares.repeated:
             heapq.heappush(waiting, (sent_s + rng.expovariate(1 / _REPEAT_MEAN_S), held := held + 1, message))
+        # Not drawn where there are none, so that the other faults of a seed stay as they were.
+        if shares.conflicting and rng.random() < shares.conflicting:
+            other = message._replace(value=_turned(trade).to_json())
+            heapq.heappush(waiting, (sent_s + rng.expovariate(1 / _REPEAT_MEAN_S), held := held + 1, other))
     while waiting:
         due_s, _, message = heapq.heappop(waiting)
         yield Scheduled(due_s, message)
+
+
+def _turned(trade: Trade) -> Trade:
+    """The trade with the other side."""
+    return trade._replace(side="sell" if trade.side == "buy" else "buy")

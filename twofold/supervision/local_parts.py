@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import httpx
 
@@ -40,10 +41,22 @@ def local_parts(settings: Settings, source: Sequence[str]) -> list[Part]:
         *([kafka] if settings.embedded_kafka else []),
         prefect,
         Part("serving", _twofold("serve"), needs=log, is_ready=lambda: _answers(f"{serving_url(settings)}/healthz")),
-        Part("speed", _twofold("speed"), needs=log, is_ready=lambda: listens(*split_address(settings.speed_address))),
+        *_speed_parts(settings, log),
         Part("deployments", _twofold("deployments"), needs=(*log, prefect.name), stands_back=True),
         Part("source", _twofold(*source), needs=log, endless=False),
     ]
+
+
+def _speed_parts(settings: Settings, needs: tuple[str, ...]) -> Iterator[Part]:
+    """The speed workers; one by itself is `speed`, of several each bears its number and its replica's."""
+    workers = settings.speed_workers
+    for worker, replicas in enumerate(workers):
+        for replica, address in enumerate(replicas):
+            alone = len(workers) == len(replicas) == 1
+            name = "speed" if alone else f"speed-{worker}-{replica}"
+            command = _twofold("speed", "--worker", str(worker), "--replica", str(replica))
+            place = split_address(address)
+            yield Part(name, command, needs=needs, is_ready=partial(listens, *place))
 
 
 def local_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -100,7 +113,9 @@ def _addresses(settings: Settings) -> Iterator[tuple[str, str, str, int]]:
     if settings.embedded_kafka:
         yield "Kafka", "TWOFOLD_KAFKA_PORT", _LOOPBACK, settings.kafka_port
     yield "The Prefect server", "TWOFOLD_PREFECT_PORT", _LOOPBACK, settings.prefect_port
-    yield "The speed worker", "TWOFOLD_SPEED_ADDRESS", *split_address(settings.speed_address)
+    for replicas in settings.speed_workers:
+        for address in replicas:
+            yield "The speed worker", "TWOFOLD_SPEED_ADDRESS", *split_address(address)
     yield "The serving API", "TWOFOLD_SERVING_ADDRESS", *split_address(settings.serving_address)
 
 

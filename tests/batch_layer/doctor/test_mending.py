@@ -87,13 +87,15 @@ def check_goes_on(market: SmallMarket) -> None:
 
 
 def revised(market: SmallMarket) -> None:
-    """One more cycle, with a trade for a window that was closed, one that was there, and one that stands twice."""
+    """Another cycle, with a trade for a closed window, one that was there, one that stands twice, and conflicts."""
     again = market.trade("10:09:00")
     market.cycle()
     market.trade("10:00:30", arrives="10:09:01")
     market.trade("10:09:00", trade_id=again, lane=1)
     for lane in (0, 1):
         market.trade("10:09:02", trade_id=77_777, lane=lane)
+        market.trade("10:09:0" + str(3 * lane), trade_id=again, lane=lane, price="7")
+        market.trade("10:09:02", trade_id=77_777, lane=lane, side="sell")
     market.cycle()
 
 
