@@ -87,7 +87,7 @@ class Stage:
     def api(self) -> Iterator[Served]:
         """Run serving."""
         speed = speed_of([worker.split("|") for worker in self.addresses.split(",")], VIEWS)
-        seam = Seam(Lake(str(self.folder / "lake")), speed, VIEWS, 3600)
+        seam = Seam(Lake(str(self.folder / "lake")), speed, VIEWS)
         with running(make_app(seam, VIEWS)) as client:
             yield Served(client, seam)
 

@@ -60,13 +60,8 @@ def clocked(market: Market) -> Iterator[None]:
         return market.now_ms / 1000
 
     with ExitStack() as stack:
-        for module in (
-            speed_layer.worker,
-            speed_layer.reading,
-            serving.speed_side,
-            serving.speed_replicas,
-            serving.state,
-        ):
+        live = (speed_layer.worker, speed_layer.reading, serving.speed_side, serving.speed_replicas)
+        for module in (*live, serving.state):
             stack.enter_context(patch.object(module, "monotonic", now_s))
         stack.enter_context(patch.object(speed_layer.worker, "Reading", SteppedReading))
         yield
