@@ -25,9 +25,6 @@ from twofold.watermark import watermarks_us
 MOST_PARTIALS = 6_000_000
 """Partials of which one answer is made at most: ten years of one market's minutes, about a gigabyte."""
 
-FEW_PARTIALS = 1_000
-"""Published partials that are merged all together: to part those off that are live too takes as long."""
-
 MOST_ROWS = 1_000_000
 """Rows of one answer at most, all its pages taken together."""
 
@@ -140,12 +137,11 @@ def _merged(query: Query, pair: Pair) -> pl.DataFrame:
     view = query.view
     published = _marked(_published(query, pair), is_live=False)
     provisional = _marked(_provisional(query, pair.speed), is_live=True) if pair.speed else published.clear()
-    if query.interval_us != view.window_us or published.height <= FEW_PARTIALS:
-        # Sorted afterwards: as a part of the query, a sort of few rows takes longer than the rest of it.
+    # Sorted afterwards: as a part of the query, a sort of few rows takes longer than the rest of it.
+    if query.interval_us != view.window_us:
         return _one_per_group(query, pl.concat([published, provisional])).sort(view.group)
     # The published side has one partial per group already, so only windows that are live too need to be merged.
-    starts_us, live_us = (side["window_start"].to_physical().to_numpy() for side in (published, provisional))
-    is_live = np.isin(starts_us, live_us)
+    is_live = np.isin(published["window_start"].to_numpy(), provisional["window_start"].to_numpy())
     if not is_live.any():
         rows = [published, _one_per_group(query, provisional)]
     else:
@@ -169,6 +165,9 @@ def _marked(partials: pl.DataFrame, *, is_live: bool) -> pl.DataFrame:
 def _newest_rows(query: Query, merged: pl.DataFrame) -> pl.DataFrame:
     if query.last is None or merged.height <= query.last:
         return merged
+    keys = merged[query.view.keys]
+    if keys.row(0) == keys.row(-1):  # rows are in order, so these are of one market
+        return merged.tail(query.last)
     return merged.group_by(query.view.keys, maintain_order=True).tail(query.last)
 
 
@@ -202,7 +201,7 @@ def _provisional(query: Query, speed: SpeedSide) -> pl.DataFrame:
 def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
     """Add the columns `window_end` and `finality`."""
     starts = merged["window_start"]
-    ends = (starts.to_physical() + query.interval_us).cast(starts.dtype).alias("window_end")
+    ends = pl.Series("window_end", starts.to_numpy() + np.timedelta64(query.interval_us, "us")).cast(starts.dtype)
     marks_us = watermarks_us(pair.batch.publication.witnesses)
     return merged.hstack([ends, finality(query.view, merged, query.interval_us, marks_us, pair.batch.holes)])
 

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from secrets import token_hex
 from statistics import median
 from time import process_time
 from typing import Any
@@ -42,6 +43,7 @@ from twofold.fold import fold
 from twofold.lake import Lake
 from twofold.publication import GENESIS
 from twofold.settings import Settings
+from twofold.source import SHIPPED_SOURCES
 from twofold.speed_state import SpeedHeader
 from twofold.views import VIEWS
 
@@ -103,6 +105,13 @@ def a_month() -> Pair:
     return Pair(batch, SpeedSide(header, {name: (frame,) for name, frame in live.items()}), "live")
 
 
+def receipts() -> Receipts:
+    """Receipts are signed; none is made again, so that neither lake nor event log is needed."""
+    signer = TokenSigner([token_hex()])
+    remaker = Remaker(Lake("unused"), Declared(log_opener(Settings()), SHIPPED_SOURCES, "simulator"), VIEWS, signer)
+    return Receipts(signer, remaker, Verification(0.0, list))
+
+
 async def ask(app: Any, path: str, question: str, accept: str = "application/json") -> bytes:  # noqa: ANN401  # ASGI
     """The body that an application answers with."""
     messages: list[dict[str, Any]] = []
@@ -155,19 +164,10 @@ def raw_bytes(body: bytes) -> Any:  # noqa: ANN401  # an ASGI application
     return app
 
 
-def signing() -> Receipts:
-    """Receipts that are signed, and sampled as by default; nothing is made again from them."""
-    settings, signer = Settings(), TokenSigner(["k" * 43])
-    declared = Declared(log_opener(settings), settings.sources, settings.default_source)
-    remaker = Remaker(Lake("unused"), declared, VIEWS, signer)
-    return Receipts(signer, remaker, Verification(settings.verified_share, lambda _: ()))
-
-
 async def sides() -> dict[str, tuple[Ask, int]]:
     """What is measured, and how many requests are a round of it."""
     seam = StillSeam(a_month())
-    seam.start = seam.stop = lambda: None  # type: ignore[method-assign]  # it follows nothing
-    app = make_app(seam, VIEWS, signing())
+    app = make_app(seam, VIEWS, receipts())
     body = await ask(app, "/v1/views/bars", QUESTION)
     rows = pl.read_parquet(io.BytesIO(await ask(app, "/v1/views/bars", QUESTION + "&format=parquet")))
     plain, raw = plain_route(rows.to_dicts()), raw_bytes(body)

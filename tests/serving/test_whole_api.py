@@ -87,8 +87,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield api
 
 
+UNUSED = Lake("unused")
 whole_api = schemathesis.openapi.from_dict(
-    make_app(Seam(Lake("unused"), SpeedClient(NOBODY, VIEWS), VIEWS), VIEWS, vouching(Lake("unused"))).openapi()
+    make_app(Seam(UNUSED, SpeedClient(NOBODY, VIEWS), VIEWS), VIEWS, vouching(UNUSED)).openapi()
 )
 
 
