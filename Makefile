@@ -13,7 +13,7 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do 
 # A capture of exchange trades; without one the simulator makes them.
 CAPTURE ?= $(firstword $(wildcard ../shared/data/*.gz))
 
-.PHONY: help setup demo smoke test twin conformance fuzz-api lint bench-ingest bench-freshness bench-memory bench-serving docs lock clean
+.PHONY: help setup demo smoke verify-receipts test twin conformance fuzz-api lint bench-ingest bench-freshness bench-memory bench-serving docs lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ demo: $(READY) ## run it all on this machine and watch bars move (CAPTURE=FILE r
 
 smoke: $(READY) ## run it all without a person and check every answer (CAPTURE=FILE)
 	$(BIN)/python tests/smoke $(if $(CAPTURE),--capture "$(CAPTURE)")
+
+verify-receipts: $(READY) ## take ANSWERS=n answers of a running system and make all of them again, byte for byte
+	$(BIN)/python tests/receipts $(if $(ANSWERS),--answers $(ANSWERS))
 
 test: $(READY) ## prove the laws: every test, with real Kafka, Delta, Prefect and Spark
 	POLARS_MAX_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile

@@ -21,6 +21,7 @@ from twofold.account import Account, add_accounts, count_by_lane
 from twofold.clock import Clock, utc_now
 from twofold.decoding import DECODER_HASH, Decoded, decode
 from twofold.fold import fold as fold_views
+from twofold.gap_log import gap_changes
 from twofold.gaps import OpenHoles
 from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.ledger import INTERVAL_SCHEMA, Ledger, Sorted, coalesce
@@ -28,7 +29,7 @@ from twofold.publication import Publication, Publications, found_lake, publish
 from twofold.records import OpenReader, records_frame
 from twofold.resuming import resume
 from twofold.source import HOLE_AGE_S, Source
-from twofold.tables import DEAD_LETTERS, GAPS, LEDGER, RAW, TRADES, view_table
+from twofold.tables import DEAD_LETTERS, GAP_LOG, GAPS, LEDGER, RAW, TRADES, view_table
 from twofold.view import View
 from twofold.watermark import newest_arrivals_us, watermarks_us, witness
 
@@ -166,6 +167,7 @@ class BatchCycle:
             witnesses=folded.witnesses,
             arrivals=folded.arrivals,
             accounts=add_accounts(self.parent.accounts, folded.accounts),
+            lost=tuple(intake.gone),
             log=intake.log,
             given_up=self.parent.given_up,
         )
@@ -192,7 +194,12 @@ class BatchCycle:
         )
         if not gaps.equals(before):
             gap_writer.replace(gaps)
-        tables = {LEDGER.name: ledger_writer.version, GAPS.name: gap_writer.version}
+        changes = gap_changes(before, gaps, self._sequence)
+        tables = {
+            LEDGER.name: ledger_writer.version,
+            GAPS.name: gap_writer.version,
+            GAP_LOG.name: self._append(GAP_LOG, changes),
+        }
         return _Ids(told_apart, OpenHoles(before), gaps, arrivals, tables)
 
     def _writer(self, spec: TableSpec) -> TableWriter:

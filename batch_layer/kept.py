@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from twofold.lake import Lake
-from twofold.records import RECORD_SCHEMA, Lost, RecordBatch
+from twofold.records import RECORD_SCHEMA, Lost, RecordBatch, batch_of
 from twofold.tables import RAW
 
 
@@ -46,20 +46,3 @@ def _scratch(lake: Lake, published: int, head: int) -> list[str]:
     later = {file for version in range(published + 1, head + 1) for file in lake.files(RAW.name, version)}
     files = sorted(later - set(lake.files(RAW.name, published))) if later else []
     return [file for file in files if not lake.is_local or Path(file).exists()]
-
-
-def batch_of(rows: pl.DataFrame, next_offset: int) -> RecordBatch:
-    """Rows of `raw`, of one lane and by offset, as they once came from the log."""
-    headers = [
-        tuple((header["key"], header["value"]) for header in each) if each is not None else ()
-        for each in rows["headers"].to_list()
-    ]
-    return RecordBatch(
-        lane=str(rows["lane"][0]),
-        offsets=rows["offset"].to_list(),
-        timestamps_ms=rows["logged_at"].dt.epoch("ms").to_list(),
-        keys=rows["key"].to_list(),
-        values=rows["value"].to_list(),
-        headers=headers if any(headers) else None,
-        next_offset=next_offset,
-    )

@@ -11,12 +11,13 @@ import polars as pl
 
 from serving.finality import finality
 from serving.markets import check_known
-from serving.names import names
+from serving.names import Names, names
 from serving.query import MAX_LIMIT, Query
 from serving.seam import Pair
 from serving.speed_side import SpeedSide
 from serving.state import State
 from serving.writing import rows_json
+from twofold.decoding import DECODER_HASH
 from twofold.errors import TooMuch
 from twofold.fold import UNOPTIMIZED, checked, coarsen, finished, merging
 from twofold.watermark import watermarks_us
@@ -26,6 +27,11 @@ MOST_PARTIALS = 6_000_000
 
 MOST_ROWS = 1_000_000
 """Rows of one answer at most, all its pages taken together."""
+
+SHOWN_HASH = 16
+"""Letters of a decoder's hash that a receipt has; a view's hash has as many."""
+
+_LOST = ("lane", "first_offset", "next_offset")
 
 
 @dataclass(frozen=True)
@@ -41,9 +47,12 @@ class Answer:
         publication = self.state.publication
         return {
             "view_hash": self.query.view.hash,
+            "decoder_hash": (publication.decoder_hash or DECODER_HASH)[:SHOWN_HASH],
+            "sources_hash": self.state.sources_hash,
             "sequence": publication.sequence,
             "cut": dict(sorted(publication.cut.items())),
             "positions": dict(sorted(self.state.positions.items())),
+            "lost": [dict(zip(_LOST, gap, strict=True)) for gap in self.state.lost],
             "query": self.query.canonical(),
         }
 
@@ -82,6 +91,18 @@ def answer(query: Query, pair: Pair) -> Answer:
         TooMuch: it would be larger than an answer may be.
         ArithmeticOverflow: a sum left the range of its type.
     """
+    found = answer_of_known(query.whole, pair)
+    _check_known(query, pair, found.rows)
+    return found if query == query.whole else found.page(query.skip, query.limit)
+
+
+def answer_of_known(query: Query, pair: Pair) -> Answer:
+    """The same for a question of which it is known that it can be answered; the pair may hold no more than it takes.
+
+    Raises:
+        TooMuch: it would be larger than an answer may be.
+        ArithmeticOverflow: a sum left the range of its type.
+    """
     whole = _whole(query.whole, pair)
     return whole if query == query.whole else whole.page(query.skip, query.limit)
 
@@ -89,7 +110,6 @@ def answer(query: Query, pair: Pair) -> Answer:
 def _whole(query: Query, pair: Pair) -> Answer:
     view = query.view
     merged = _merged(query, pair)
-    _check_known(query, pair, merged)
     if query.finality is None:
         merged = _labelled(query, pair, _newest_rows(query, merged))
     else:
@@ -117,11 +137,11 @@ def _merged(query: Query, pair: Pair) -> pl.DataFrame:
     view = query.view
     published = _marked(_published(query, pair), is_live=False)
     provisional = _marked(_provisional(query, pair.speed), is_live=True) if pair.speed else published.clear()
+    # Sorted afterwards: as a part of the query, a sort of few rows takes longer than the rest of it.
     if query.interval_us != view.window_us:
         return _one_per_group(query, pl.concat([published, provisional])).sort(view.group)
-    # The published side has one partial per group already, so only windows that are live too are merged.
-    starts_us, live_us = (side["window_start"].to_physical().to_numpy() for side in (published, provisional))
-    is_live = np.isin(starts_us, live_us)
+    # The published side has one partial per group already, so only windows that are live too need to be merged.
+    is_live = np.isin(published["window_start"].to_numpy(), provisional["window_start"].to_numpy())
     if not is_live.any():
         rows = [published, _one_per_group(query, provisional)]
     else:
@@ -145,6 +165,9 @@ def _marked(partials: pl.DataFrame, *, is_live: bool) -> pl.DataFrame:
 def _newest_rows(query: Query, merged: pl.DataFrame) -> pl.DataFrame:
     if query.last is None or merged.height <= query.last:
         return merged
+    keys = merged[query.view.keys]
+    if keys.row(0) == keys.row(-1):  # rows are in order, so these are of one market
+        return merged.tail(query.last)
     return merged.group_by(query.view.keys, maintain_order=True).tail(query.last)
 
 
@@ -178,17 +201,22 @@ def _provisional(query: Query, speed: SpeedSide) -> pl.DataFrame:
 def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
     """Add the columns `window_end` and `finality`."""
     starts = merged["window_start"]
-    ends = (starts.to_physical() + query.interval_us).cast(starts.dtype).alias("window_end")
+    ends = pl.Series("window_end", starts.to_numpy() + np.timedelta64(query.interval_us, "us")).cast(starts.dtype)
     marks_us = watermarks_us(pair.batch.publication.witnesses)
     return merged.hstack([ends, finality(query.view, merged, query.interval_us, marks_us, pair.batch.holes)])
 
 
-def _check_known(query: Query, pair: Pair, merged: pl.DataFrame) -> None:
+def _check_known(query: Query, pair: Pair, rows: pl.DataFrame) -> None:
     """See that each name asked for is known, looking only where the rows do not show that it is."""
     asked = [(column, names(text)) for column in ("venue", "symbol") if (text := getattr(query, column)) is not None]
-    if all(not its.patterns and its.exact <= set(merged[column].to_list()) for column, its in asked):
+    if not rows.is_empty() and all(_is_shown(its, rows[column]) for column, its in asked):
         return
     markets = set(pair.batch.partials[query.view.name].markets)
     if pair.speed:
         markets |= set(pair.speed.partials(query.view.name).select("venue", "symbol").unique().rows())
     check_known(markets, query.venue, query.symbol)
+
+
+def _is_shown(asked: Names, column: pl.Series) -> bool:
+    """Whether rows, which are all of names asked for, have each of these."""
+    return not asked.patterns and (len(asked.exact) == 1 or asked.exact <= set(column.unique()))

@@ -13,6 +13,8 @@ from serving.openapi import describe
 from serving.parameters import refuse_unknown
 from serving.presentation import MEDIA_TYPES
 from serving.problem import answer_errors_as_problems
+from serving.receipts.routes import add_receipts
+from serving.receipts.vouching import Receipts
 from serving.routes.gaps import add_gaps
 from serving.routes.health import add_health
 from serving.routes.lanes import add_lanes
@@ -25,13 +27,15 @@ _ZSTD_LEVEL, _GZIP_LEVEL = 1, 1
 """An answer is compressed anew each time, so quickly; it comes down to a tenth all the same."""
 
 
-def make_app(seam: Seam, views: Mapping[str, View]) -> FastAPI:
-    """The application, answering from what `seam` keeps. It starts and stops the seam with itself."""
+def make_app(seam: Seam, views: Mapping[str, View], receipts: Receipts) -> FastAPI:
+    """The application, answering from what `seam` keeps. It starts and stops the seam, and what checks, with itself."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         seam.start()
+        receipts.verification.start()
         yield
+        receipts.verification.stop()
         seam.stop()
 
     app = FastAPI(
@@ -45,7 +49,8 @@ def make_app(seam: Seam, views: Mapping[str, View]) -> FastAPI:
     app.add_middleware(CompressMiddleware, zstd_level=_ZSTD_LEVEL, gzip_level=_GZIP_LEVEL, brotli=False)
     app.add_middleware(Bounds)
     answer_errors_as_problems(app)
-    add_views(app, seam, views)
+    add_views(app, seam, views, receipts)
+    add_receipts(app, receipts)
     add_gaps(app, seam)
     add_lanes(app, seam)
     add_health(app, seam)

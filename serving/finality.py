@@ -27,7 +27,7 @@ def finality(
         marks_us: the published watermark of each venue, UTC microseconds.
         holes: ids that may still come.
     """
-    starts_us = merged["window_start"].to_physical().to_numpy()
+    starts_us = merged["window_start"].to_numpy().astype(np.int64)
     due_us = starts_us + (interval_us + view.lateness_us)
     is_over = np.zeros(merged.height, dtype=bool)
     for venue, mark_us in marks_us.items():

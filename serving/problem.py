@@ -14,11 +14,17 @@ from starlette.exceptions import HTTPException
 from twofold.errors import (
     ArithmeticOverflow,
     CursorGone,
+    GivenUp,
+    MeaningDiffers,
     NotAcceptable,
+    PublicationUnknown,
     QueryError,
+    ReceiptInvalid,
+    RecordsGone,
     TooMuch,
     TwofoldError,
     UnknownName,
+    ViewRetired,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -65,6 +71,36 @@ PROBLEMS: dict[str, ProblemType] = {
         HTTPStatus.GONE,
         "The answer that was walked through is no longer held",
         "All pages of an answer are made of the same publication and positions. Ask again without cursor.",
+    ),
+    "receipt_invalid": ProblemType(
+        HTTPStatus.BAD_REQUEST,
+        "This is no receipt of this deployment",
+        "The token was cut off or altered, or it was signed by a key that is not known here any more.",
+    ),
+    "publication_unknown": ProblemType(
+        HTTPStatus.NOT_FOUND,
+        "The lake has no such publication",
+        "The receipt is of another lake, or the lake has lost what it names.",
+    ),
+    "meaning_differs": ProblemType(
+        HTTPStatus.CONFLICT,
+        "The receipt is of another decoder, other sources or another publication",
+        "Made again here, the answer might be another. The detail says what differs, and what to run instead.",
+    ),
+    "view_retired": ProblemType(
+        HTTPStatus.GONE,
+        "The view is not declared so any more",
+        "The receipt is of a view that is gone, or that means something else by now.",
+    ),
+    "records_gone": ProblemType(
+        HTTPStatus.GONE,
+        "Records that the answer was made of are gone",
+        "They lay above the cut, and retention took them before the batch side took them in. The detail names them.",
+    ),
+    "given_up": ProblemType(
+        HTTPStatus.GONE,
+        "The publication was given up",
+        "Files that it was made of are gone, and an operator agreed that nothing is made again from it.",
     ),
     "content_too_large": ProblemType(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request has a body that is too large", "No path here takes a body."
@@ -113,6 +149,12 @@ _OF_ERROR: dict[type[TwofoldError], str] = {
     TooMuch: "too_much",
     NotAcceptable: "not_acceptable",
     CursorGone: "cursor_gone",
+    ReceiptInvalid: "receipt_invalid",
+    PublicationUnknown: "publication_unknown",
+    MeaningDiffers: "meaning_differs",
+    ViewRetired: "view_retired",
+    RecordsGone: "records_gone",
+    GivenUp: "given_up",
     ArithmeticOverflow: "arithmetic_overflow",
 }
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from serving.names import canonical_names
 from twofold.clock import EPOCH, from_epoch_us, to_epoch_us
@@ -84,6 +84,14 @@ class Query:
             "base": self.base,
         }
         return {name: value for name, value in parts.items() if value is not None}
+
+
+def asked_again(canonical: Mapping[str, Any], views: Mapping[str, View]) -> Query:
+    """The question that a canonical form is of, to a view that `views` has."""
+    listed = {
+        name: tuple(filter(None, canonical[name].split(","))) for name in ("columns", "finality") if name in canonical
+    }
+    return Query(**{**canonical, **listed, "view": views[canonical["view"]]})
 
 
 def optional_columns(view: View) -> list[str]:

@@ -177,6 +177,8 @@ def _together(sides: Sequence[SpeedSide], accounts: Mapping[str, Account]) -> Sp
             "ends": {lane: offset for header in headers for lane, offset in header.ends.items()},
             "accounts": accounts_to_json(accounts),
             "newest_event_us": max(newest, default=None),
+            "lost": [gap for header in headers for gap in header.lost],
+            "sources_hash": ", ".join(sorted({header.sources_hash for header in headers})),
             "stalled": sorted(lane for header in headers for lane in header.stalled),
         }
     )

@@ -12,6 +12,7 @@ from serving.answer import Answer, answer
 from serving.batch_side import BatchSide
 from serving.presentation import Presentation
 from serving.query import Query
+from serving.receipts.vouching import Receipts
 from serving.seam import Pair
 from serving.speed_side import SpeedSide
 from serving.state import State
@@ -33,8 +34,9 @@ class Spoken:
         next: The cursor to the next page, if there is one.
     """
 
-    def __init__(self, page: Answer, following: Cursor | None = None) -> None:
+    def __init__(self, page: Answer, receipts: Receipts, following: Cursor | None = None) -> None:
         self.page = page
+        self._receipts = receipts
         self.next = following
         self._heads: dict[str, bytes] = {}
 
@@ -45,8 +47,8 @@ class Spoken:
 
     @cached_property
     def receipt(self) -> bytes:
-        """The receipt as JSON."""
-        return orjson.dumps(self.page.receipt())
+        """The receipt as JSON, with its token."""
+        return self._receipts.vouch(self.page)
 
     def written(self, presentation: Presentation, freshness: bytes) -> bytes:
         """The whole answer, with its freshness (JSON) of now."""
@@ -92,7 +94,8 @@ class _Said(NamedTuple):
 class Speaker:
     """Answers questions. Many may ask at once: what is kept of a pair is replaced as a whole."""
 
-    def __init__(self) -> None:
+    def __init__(self, receipts: Receipts) -> None:
+        self._receipts = receipts
         self._said = _Said(None, None, {})
         self._walks = Walks()
 
@@ -132,7 +135,7 @@ class Speaker:
 
     def _page(self, whole: Answer, query: Query) -> Spoken:
         page = whole.page(query.skip, query.limit)
-        return Spoken(page, self._walks.next_page(whole, page))
+        return Spoken(page, self._receipts, self._walks.next_page(whole, page))
 
 
 def etag(query: Query, state: str, presentation: Presentation) -> str:

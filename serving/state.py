@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from time import monotonic
@@ -27,6 +28,8 @@ class State:
         lag_records: Records that were in the log and not in the answer; None without a speed state.
         heard_at_s: When the speed worker was heard, by the monotonic clock; None without a speed state.
         mode: How the speed worker was doing.
+        sources_hash: Of what the speed worker was told of the sources; None without a speed state.
+        lost: What it could not read: lane, first offset, and the offset after the last.
     """
 
     publication: Publication
@@ -35,6 +38,8 @@ class State:
     lag_records: int | None
     heard_at_s: float | None
     mode: SpeedMode
+    sources_hash: str | None = None
+    lost: Sequence[tuple[str, int, int]] = ()
 
     @classmethod
     def of(cls, pair: Pair) -> State:
@@ -47,12 +52,15 @@ class State:
             speed.lag_records if speed else None,
             speed.heard_at_s if speed else None,
             pair.mode,
+            speed.header.sources_hash if speed else None,
+            speed.header.lost if speed else (),
         )
 
     @cached_property
     def mark(self) -> str:
-        """A short name of publication and positions: of two states that differ in them, two names."""
-        told = orjson.dumps([self.publication.sequence, self.positions], option=orjson.OPT_SORT_KEYS)
+        """A short name of what answers are a function of: of two states that differ in it, two names."""
+        made_of = [self.publication.sequence, self.positions, self.lost, self.sources_hash]
+        told = orjson.dumps(made_of, option=orjson.OPT_SORT_KEYS)
         return hashlib.blake2b(told, digest_size=12).hexdigest()
 
     def freshness(self) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """How rows are written: JSON by rows or columns, CSV, Arrow IPC stream and Parquet, with the same values in each.
 
-All of them are written column by column; no row passes through Python.
+All of them are written column by column; no row passes through Python. Polars writes from a clone, which shares the
+data: while it writes it locks the frame's handle, at times waiting for Python's lock, and whoever then holds that one
+and looks at the same handle waits for ever.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 def rows_json(rows: pl.DataFrame) -> bytes:
     """Rows as a JSON array of objects: decimals as text, times as RFC 3339 in UTC."""
-    text = rows.write_json().encode()
+    text = rows.clone().write_json().encode()
     for dtype, following in zip(rows.dtypes, [*rows.columns[1:], None], strict=True):
         if isinstance(dtype, pl.Datetime):
             # A quote inside a value is escaped, so that this is nowhere but between two members.
@@ -36,12 +38,12 @@ def columns_json(rows: pl.DataFrame) -> bytes:
 
 def csv(rows: pl.DataFrame) -> bytes:
     """Rows as CSV with a header line (RFC 4180): plain decimals, times as RFC 3339 in UTC, null as nothing."""
-    return rows.write_csv(datetime_format=_RFC3339, line_terminator="\r\n").encode()
+    return rows.clone().write_csv(datetime_format=_RFC3339, line_terminator="\r\n").encode()
 
 
 def arrow_batches(rows: pl.DataFrame) -> bytes:
     """Rows as the record batches of an Arrow IPC stream, to be put behind `arrow_schema`."""
-    return b"".join(batch.serialize().to_pybytes() for batch in _table(rows).to_batches()) + _END_OF_STREAM
+    return b"".join([*(batch.serialize() for batch in _table(rows).to_batches()), _END_OF_STREAM])
 
 
 def arrow_schema(rows: pl.DataFrame, metadata: Mapping[str, bytes]) -> bytes:

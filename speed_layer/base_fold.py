@@ -17,7 +17,7 @@ from twofold.account import Account, add_accounts, count_by_lane
 from twofold.decoding import decode
 from twofold.fold import fold
 from twofold.lane import Positions
-from twofold.records import RecordBatch, read_by_lane
+from twofold.records import Lost, RecordBatch, lost_by_lane, read_by_lane
 from twofold.source import Source
 from twofold.view import View
 
@@ -31,6 +31,7 @@ class Snapshot:
     accounts: Mapping[str, Account]
     newest_event_us: int | None
     logs: Mapping[str, PartialLog]
+    lost: tuple[Lost, ...] = ()
     copies: Copies = field(default_factory=Copies)
 
 
@@ -54,8 +55,8 @@ class BaseFold:
         """How much more memory it takes, for a while, when the longest of its logs is merged."""
         return max((log.size_bytes for log in self.snapshot.logs.values()), default=0)
 
-    def apply(self, batches: Sequence[RecordBatch], positions: Positions, lost: Mapping[str, int]) -> None:
-        """Fold records and move on to `positions`; `lost` counts offsets that retention took before them, per lane."""
+    def apply(self, batches: Sequence[RecordBatch], positions: Positions, lost: Sequence[Lost]) -> None:
+        """Fold records and move on to `positions`; `lost` is what retention took before them."""
         now = self.snapshot
         version = now.version + 1
         decoded = decode(batches, self._sources, self._default_source)
@@ -69,7 +70,8 @@ class BaseFold:
                 now = self._corrected(now, correction)
                 counted = pl.concat([counted, correction.otherwise])
         partials = fold(self._views.values(), counted)
-        accounts = count_by_lane(read_by_lane(batches), told_apart.fresh, told_apart.repeated, decoded.rejected, lost)
+        read, taken = read_by_lane(batches), lost_by_lane(lost)
+        accounts = count_by_lane(read, told_apart.fresh, told_apart.repeated, decoded.rejected, taken)
         newest_us = counted["event_time"].to_physical().max()  # by a query it would cost more
         newest = [time for time in (now.newest_event_us, newest_us) if isinstance(time, int)]
         self._show(
@@ -79,6 +81,7 @@ class BaseFold:
                 accounts=add_accounts(now.accounts, accounts),
                 newest_event_us=max(newest, default=None),
                 logs={name: log.add(version, partials[name]) for name, log in now.logs.items()},
+                lost=(*now.lost, *lost),
                 copies=now.copies.add(version, told_apart),
             )
         )

@@ -11,7 +11,7 @@ from speed_layer.base_fold import BaseFold
 from speed_layer.stalls import Stalls
 from twofold.errors import EventLogUnreachable, TwofoldError
 from twofold.lane import Positions, at_least
-from twofold.records import OpenReader, RecordReader, lost_by_lane
+from twofold.records import OpenReader, RecordReader
 from twofold.resuming import resume
 from twofold.speed_state import WorkerState
 
@@ -131,8 +131,8 @@ class Reading(threading.Thread):
 
     def _step(self, reader: RecordReader) -> None:
         batches = reader.poll(_POLL_MS, MICRO_BATCH_RECORDS)
-        lost = lost_by_lane(reader.lost[self._lost_seen :])
-        self._lost_seen = len(reader.lost)
+        lost = reader.lost[self._lost_seen :]
+        self._lost_seen += len(lost)
         positions = reader.positions
         if batches or lost:
             self.fold.apply(batches, positions, lost)

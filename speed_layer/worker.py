@@ -22,7 +22,7 @@ from twofold.lane import ALL_LANES, Share
 from twofold.ledger import MARKET, Ledger
 from twofold.publication import Publications
 from twofold.records import OpenReader
-from twofold.source import Source
+from twofold.source import Source, sources_hash
 from twofold.speed_state import COPIES, IDS, ChangesRequest, SpeedHeader, pack
 from twofold.view import View
 
@@ -65,6 +65,7 @@ class SpeedWorker:
         self._views = views
         self._sources = sources
         self._default_source = default_source
+        self._sources_hash = sources_hash(sources, default_source)
         self._memory_bytes = memory_bytes
         self._process = psutil.Process()
         self._readings: dict[int, Reading] = {}
@@ -146,6 +147,8 @@ class SpeedWorker:
             ends=reading.ends,
             accounts=accounts_to_json(snapshot.accounts),
             newest_event_us=snapshot.newest_event_us,
+            lost=[(gap.lane, gap.first_offset, gap.next_offset) for gap in snapshot.lost],
+            sources_hash=self._sources_hash,
             views=[name for name in frames if name in snapshot.logs],
             parts=[name for name in frames if name not in snapshot.logs],
             worker=self._share.worker,

@@ -11,8 +11,10 @@ import httpx
 import uvicorn
 from eventually import eventually
 from fastapi import FastAPI
+from vouched import vouching
 
 from serving.app import make_app
+from serving.receipts.vouching import Receipts
 from serving.seam import Pair, Seam
 from serving.speed_side import SpeedClient
 from twofold.lake import Lake
@@ -69,14 +71,19 @@ class Served:
 
 
 @contextmanager
-def served(lake: Lake, speed_address: str = NOBODY, *, worker_left: bool = False) -> Iterator[Served]:
-    """Run the serving API over a lake and a speed worker, or as if one had been heard at the cut and had left."""
+def served(
+    lake: Lake, speed_address: str = NOBODY, receipts: Receipts | None = None, *, worker_left: bool = False
+) -> Iterator[Served]:
+    """Run the serving API over a lake and a speed worker; by default no event log is there to make answers again.
+
+    With `worker_left` it is as if a worker had been heard at the cut and had left.
+    """
     seam = Seam(lake, SpeedClient(speed_address, VIEWS), VIEWS)
     if worker_left:
         seam.look_at_lake()
         assert seam.newest is not None
         seam.current = Pair(seam.newest)
-    with running(make_app(seam, VIEWS)) as client:
+    with running(make_app(seam, VIEWS, receipts or vouching(lake))) as client:
         yield Served(client, seam)
 
 

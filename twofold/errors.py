@@ -26,6 +26,12 @@
     │   ├── DecoderDiffers       a publication was made by another decoder than the one at hand
     │   ├── TurnTaken            another batch cycle is at work
     │   └── Superseded           another writer committed first; nothing of this cycle is public
+    ├── ReceiptError             an answer cannot be made again from its receipt
+    │   ├── ReceiptInvalid       the token is not one that this deployment signed
+    │   ├── PublicationUnknown   the lake has no such publication
+    │   ├── MeaningDiffers       decoder, sources or publication are others than the receipt names
+    │   ├── ViewRetired          the view is not declared so any more
+    │   └── RecordsGone          records above the cut are neither in the lake nor in the event log
     ├── SpeedError
     │   ├── BaseGone             the speed worker does not hold that base (any more)
     │   └── SpeedAway            the speed worker does not answer
@@ -159,6 +165,30 @@ class TurnTaken(LakeError):
 
 class Superseded(LakeError):
     """Another writer committed first; nothing of this cycle is public, and it is safe to run again."""
+
+
+class ReceiptError(TwofoldError):
+    """An answer cannot be made again from its receipt."""
+
+
+class ReceiptInvalid(ReceiptError):
+    """A token is cut off, altered, or signed by a key that is not among those known here."""
+
+
+class PublicationUnknown(ReceiptError):
+    """A receipt names a publication that the lake does not have."""
+
+
+class MeaningDiffers(ReceiptError):
+    """A receipt is of another decoder, of other declarations of sources, or of another publication of that number."""
+
+
+class ViewRetired(ReceiptError):
+    """A receipt is of a view that is not declared any more, or means something else by now."""
+
+
+class RecordsGone(ReceiptError):
+    """Records that an answer was made of are neither in the lake nor in the event log any more."""
 
 
 class SpeedError(TwofoldError):

@@ -99,7 +99,14 @@ class Lake:
     def read_files(
         self, table: str, files: list[str], columns: list[str], where: pl.Expr | None = None
     ) -> pl.DataFrame:
-        """Columns, other than those that files are parted by, of some of the data files of a table; of rows `where`."""
+        """Columns, other than those that files are parted by, of some of the data files of a table.
+
+        Args:
+            table: its name.
+            files: the addresses of the files.
+            columns: which are wanted.
+            where: which rows are, all of them by default.
+        """
         with _reading(table):
             rows = pl.scan_parquet(files)
             return (rows if where is None else rows.filter(where)).select(columns).collect()
@@ -107,6 +114,12 @@ class Lake:
     def files(self, table: str, version: int) -> list[str]:
         """The addresses of the data files that make up a table at that version."""
         return list(self.open(table, version).file_uris())
+
+    def file_bounds(self, table: str, version: int) -> pl.DataFrame:
+        """What Delta's log says of each data file of an unparted table: `file`, `num_records`, `min.x` and `max.x`."""
+        with _reading(table):
+            added = pl.DataFrame(self.open(table, version).get_add_actions(flatten=True))
+        return added.with_columns(file=pl.lit(f"{self.address(table)}/") + pl.col("path"))
 
 
 class TableWriter:

@@ -18,6 +18,7 @@ from twofold.errors import DecoderDiffers, GivenUp, LakeUnreachable, NoLake, Sup
 from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.lane import Positions, positions_from_json, positions_to_json
 from twofold.log_identity import LogIdentity
+from twofold.records import Lost
 
 PUBLICATIONS = TableSpec(
     "publications",
@@ -32,6 +33,7 @@ PUBLICATIONS = TableSpec(
             "witnesses": pl.String(),
             "arrivals": pl.String(),
             "accounts": pl.String(),
+            "lost": pl.String(),
             "cluster_id": pl.String(),
             "topic_id": pl.String(),
             "epochs": pl.String(),
@@ -57,6 +59,7 @@ class Publication:
         witnesses: What the watermarks stand on, per venue (`twofold.watermark`).
         arrivals: The greatest arrival time, UTC microseconds, per venue: by it the age of gaps is told.
         accounts: What became of every record below the cut, per lane.
+        lost: What retention took from under its own cycle.
         log: Which cluster and topic the cut's open lanes are of.
         given_up: Sequences of earlier publications that nothing can be made of any more, in ascending order.
     """
@@ -70,6 +73,7 @@ class Publication:
     witnesses: Mapping[str, list[int]] = field(default_factory=dict)
     arrivals: Mapping[str, int] = field(default_factory=dict)
     accounts: Mapping[str, Account] = field(default_factory=dict)
+    lost: tuple[Lost, ...] = ()
     log: LogIdentity = field(default_factory=LogIdentity)
     given_up: tuple[int, ...] = ()
 
@@ -85,6 +89,7 @@ class Publication:
             "witnesses": _to_json(self.witnesses),
             "arrivals": _to_json(self.arrivals),
             "accounts": accounts_to_json(self.accounts),
+            "lost": orjson.dumps(self.lost).decode(),
             "cluster_id": self.log.cluster_id,
             "topic_id": self.log.topic_id,
             "epochs": _to_json(self.log.epochs),
@@ -126,6 +131,7 @@ class Publication:
             witnesses=orjson.loads(row["witnesses"]),
             arrivals=orjson.loads(row["arrivals"]),
             accounts=accounts_from_json(row["accounts"]),
+            lost=tuple(Lost(**gap) for gap in orjson.loads(row["lost"])),
             log=LogIdentity(row["cluster_id"], row["topic_id"], orjson.loads(row["epochs"])),
             given_up=tuple(orjson.loads(row["given_up"])),
         )

@@ -121,6 +121,29 @@ def records_frame(batches: Sequence[RecordBatch]) -> pl.DataFrame:
     return pl.concat([_batch_frame(batch) for batch in batches])
 
 
+def batch_of(rows: pl.DataFrame, next_offset: int) -> RecordBatch:
+    """Rows of `raw`, of one lane and by offset, as they once came from the log."""
+    headers = [
+        tuple((header["key"], header["value"]) for header in each) if each is not None else ()
+        for each in rows["headers"].to_list()
+    ]
+    return RecordBatch(
+        lane=str(rows["lane"][0]),
+        offsets=rows["offset"].to_list(),
+        timestamps_ms=rows["logged_at"].dt.epoch("ms").to_list(),
+        keys=rows["key"].to_list(),
+        values=rows["value"].to_list(),
+        headers=headers if any(headers) else None,
+        next_offset=next_offset,
+    )
+
+
+def batches_of(records: pl.DataFrame) -> list[RecordBatch]:
+    """The batches of a frame of `RECORD_SCHEMA`, one per lane, each in order of its offsets."""
+    parts = records.sort("lane", "offset").partition_by("lane", maintain_order=True)
+    return [batch_of(rows, int(rows["offset"][-1]) + 1) for rows in parts]
+
+
 def _batch_frame(batch: RecordBatch) -> pl.DataFrame:
     size = len(batch)
     columns = {

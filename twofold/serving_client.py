@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
 from twofold.errors import QueryError
 
 _TIMEOUT_S = 30.0
+_AGAIN_TIMEOUT_S = 600.0
 
 
 def ask(address: str, view: str, parameters: Mapping[str, str | int], timeout_s: float = _TIMEOUT_S) -> dict[str, Any]:
@@ -21,8 +23,24 @@ def ask(address: str, view: str, parameters: Mapping[str, str | int], timeout_s:
     Raises:
         QueryError: serving does not answer, or says why it cannot.
     """
+    return _get(address, f"/v1/views/{view}", parameters, timeout_s)
+
+
+def ask_again(address: str, token: str, timeout_s: float = _AGAIN_TIMEOUT_S) -> dict[str, Any]:
+    """Have the serving API at `address` (`host:port`) make an earlier answer again, from its receipt's token.
+
+    Returns:
+        the answer's `rows` and `receipt`.
+
+    Raises:
+        QueryError: serving does not answer, or says why it cannot.
+    """
+    return _get(address, f"/v1/receipts/{quote(token, safe='')}", {}, timeout_s)
+
+
+def _get(address: str, path: str, parameters: Mapping[str, str | int], timeout_s: float) -> dict[str, Any]:
     try:
-        response = httpx.get(f"http://{address}/v1/views/{view}", params=dict(parameters), timeout=timeout_s)
+        response = httpx.get(f"http://{address}{path}", params=dict(parameters), timeout=timeout_s)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise QueryError(
             f"Serving does not answer at {address} ({error}). Start it by `twofold up`, or alone by `twofold serve`; "

@@ -63,6 +63,17 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds, by arrival time, after which missing ids of a contiguous source are taken for lost.",
     )
+    receipt_keys: str = Field(
+        default="",
+        description="File of the keys of receipts, one a line: the first signs, all of them verify. Made at first use; "
+        "all serving processes of a deployment need the same. Empty: `<data_folder>/receipt-keys.txt`.",
+    )
+    verified_share: float = Field(
+        default=0.001,
+        ge=0,
+        le=1,
+        description="Part of the answers that are made again from their receipts, beside serving, and compared.",
+    )
     speed_memory_bytes: int = Field(
         default=2 * 1024**3, ge=64 * 1024**2, description="Resident memory at which the speed worker pauses reading."
     )
@@ -122,6 +133,11 @@ class Settings(BaseSettings):
     def lake_root(self) -> str:
         """The lake's root, with the default filled in."""
         return self.lake or str(self.data_folder / "lake")
+
+    @property
+    def receipt_key_file(self) -> Path:
+        """The file of the keys of receipts, with the default filled in."""
+        return Path(self.receipt_keys) if self.receipt_keys else self.data_folder / "receipt-keys.txt"
 
     @property
     def brokers(self) -> str:

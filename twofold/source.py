@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from typing import Literal
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 SOURCE_HEADER = "source"
@@ -39,3 +42,10 @@ SHIPPED_SOURCES: dict[str, Source] = {
     "binance-spot": Source(venue="binance", wire_format="binance", ids="contiguous", collected_header="collected_us"),
     "simulator": Source(venue="simulator", wire_format="canonical", ids="contiguous"),
 }
+
+
+def sources_hash(sources: Mapping[str, Source], default_source: str) -> str:
+    """A hash of what is declared of the sources: by it and by the decoder a record is the trade that it is."""
+    declared = {name: source.model_dump(mode="json") for name, source in sources.items()}
+    meaning = orjson.dumps([declared, default_source], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(meaning).hexdigest()[:16]

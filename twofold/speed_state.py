@@ -65,6 +65,8 @@ class SpeedHeader(BaseModel):
         ends: The log's end per lane, when last looked at.
         accounts: Law 5, per lane, from the cut on, as `twofold.account` writes it.
         newest_event_us: The newest event time folded, UTC microseconds; None without trades.
+        lost: What retention took above the cut before it was read: lane, first offset, and the offset after the last.
+        sources_hash: Of what is declared of the sources (`twofold.source`).
         views: Names of the views whose partials follow.
         parts: Names of what follows them.
         worker: The worker's number, from 0 on.
@@ -84,6 +86,8 @@ class SpeedHeader(BaseModel):
     ends: dict[str, int]
     accounts: str
     newest_event_us: int | None
+    lost: list[tuple[str, int, int]] = []
+    sources_hash: str = ""
     views: list[str]
     parts: list[str] = []
     worker: int = 0
@@ -104,8 +108,8 @@ def pack(header: SpeedHeader, partials: Mapping[str, pl.DataFrame]) -> list[byte
     buffers = [header.model_dump_json().encode()]
     for name in (*header.views, *header.parts):
         stream = BytesIO()
-        # Polars locks a frame while it writes it, and needs the interpreter's lock for each piece: who asks the same
-        # frame for anything meanwhile holds that and waits for ever. A clone has a lock of its own.
+        # Writing locks the frame's handle, at times waiting for Python's lock. Another thread that holds that one and
+        # looks at the same handle, for its size, would wait for ever. A clone has its own handle and the same data.
         partials[name].clone().write_ipc_stream(stream)
         buffers.append(stream.getvalue())
     return buffers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from twofold.decoding import DEAD_LETTER_SCHEMA, TRADE_SCHEMA
+from twofold.gap_log import GAP_LOG_SCHEMA
 from twofold.gaps import GAP_SCHEMA
 from twofold.lake import TableSpec
 from twofold.ledger import LEDGER_SCHEMA
@@ -15,6 +16,7 @@ RAW = TableSpec("raw", RECORD_SCHEMA)
 TRADES = TableSpec("trades", TRADE_SCHEMA)
 LEDGER = TableSpec("ledger", LEDGER_SCHEMA)
 GAPS = TableSpec("gaps", GAP_SCHEMA)
+GAP_LOG = TableSpec("gap_log", GAP_LOG_SCHEMA)
 DEAD_LETTERS = TableSpec("dead_letters", DEAD_LETTER_SCHEMA)
 
 

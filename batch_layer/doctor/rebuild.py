@@ -14,7 +14,6 @@ from itertools import pairwise
 from batch_layer.cycle import BatchCycle, Folded
 from batch_layer.doctor.examination import Examination
 from batch_layer.intake import Intake
-from batch_layer.kept import batch_of
 from twofold.account import add_accounts
 from twofold.clock import Clock
 from twofold.decoding import DECODER_HASH
@@ -22,7 +21,7 @@ from twofold.errors import LakeError
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
 from twofold.publication import GENESIS, PUBLICATIONS, Publication, publish
-from twofold.records import RECORD_SCHEMA, RecordBatch, RecordReader, read_by_lane
+from twofold.records import RECORD_SCHEMA, RecordBatch, RecordReader, batches_of, read_by_lane
 from twofold.source import Source
 from twofold.tables import RAW
 from twofold.view import View
@@ -76,7 +75,7 @@ class Rebuild:
         """
         newest, made = self.publications[-1], GENESIS
         for (before, after), files in zip(pairwise(self.publications), self.taken_in, strict=True):
-            cycle = _CycleAgain(lake, self.definitions, made, newest.tables[RAW.name])
+            cycle = _CycleAgain(lake, self.definitions, made, after.sequence, newest.tables[RAW.name])
             folded = cycle.fold(_intake(lake, files, before, after))
             made = _after(made, folded)
         if (made.accounts, made.witnesses) != (newest.accounts, newest.witnesses):
@@ -84,7 +83,7 @@ class Rebuild:
                 f"What was made of `raw` is not what publication {newest.sequence} says, so nothing was published: "
                 f"its accounts are {newest.accounts}, and {made.accounts} came out. Go back instead."
             )
-        rebuilt = replace(newest, sequence=self.sequence, published_at=clock(), tables=made.tables)
+        rebuilt = replace(newest, sequence=self.sequence, published_at=clock(), tables=made.tables, lost=())
         publish(lake, rebuilt)
         return f"Published {rebuilt.sequence}, made again from raw."
 
@@ -92,9 +91,12 @@ class Rebuild:
 class _CycleAgain(BatchCycle):
     """A cycle that folds what an earlier one took in, on top of what was made again so far."""
 
-    def __init__(self, lake: Lake, definitions: Definitions, made: Publication, raw_version: int) -> None:
+    def __init__(
+        self, lake: Lake, definitions: Definitions, made: Publication, sequence: int, raw_version: int
+    ) -> None:
         super().__init__(lake, _no_reader, definitions.views, definitions.sources, definitions.default_source)
         self.parent = made
+        self._sequence = sequence
         self._raw_version = raw_version
 
 
@@ -162,11 +164,7 @@ def _intake(lake: Lake, files: tuple[str, ...], before: Publication, after: Publ
     """What the cycle took in that went from one publication to the next."""
     batches: list[RecordBatch] = []
     if files:
-        records = lake.read_files(RAW.name, list(files), RECORD_SCHEMA.names()).sort("lane", "offset")
-        batches = [
-            batch_of(rows, after.cut[str(rows["lane"][0])])
-            for rows in records.partition_by("lane", maintain_order=True)
-        ]
+        batches = batches_of(lake.read_files(RAW.name, list(files), RECORD_SCHEMA.names()))
     lost = {
         lane: count
         for lane, account in after.accounts.items()

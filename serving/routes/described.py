@@ -98,15 +98,27 @@ class Row(BaseModel):
     finality: Finality
 
 
+class LostRange(_Shape):
+    """Offsets that could not be read."""
+
+    lane: str
+    first_offset: int
+    next_offset: int = Field(description="Exclusive.")
+
+
 class Receipt(BaseModel):
     """What an answer was made of. The same view, sequence, positions and query make the same rows."""
 
     model_config = ConfigDict(extra="allow")
 
     view_hash: str = Field(description="Of the view's meaning.")
+    decoder_hash: str = Field(description="The beginning of the hash of the decoder's meaning.")
+    sources_hash: str | None = Field(description="Of what is declared of the sources; null with the batch side alone.")
     sequence: Sequence
     cut: Positions = Field(description="Up to where the publication has taken records in, per lane.")
     positions: Positions = Field(description="Up to where records are in the answer, per lane.")
+    lost: list[LostRange] = Field(description="What retention took above the cut before it was read.")
+    token: str = Field(description="Makes rows and receipt again: /v1/receipts/{token}.")
     query: dict[str, str | int] = Field(description="The question in canonical form: equal questions have equal ones.")
 
 
@@ -137,6 +149,32 @@ class AnswerByColumns(_Shape):
     receipt: Receipt
     next: str | None = Field(default=None, description="Cursor to the next page; absent on the last one.")
     freshness: Freshness
+
+
+class AnswerAgain(_Shape):
+    """An earlier answer, made again."""
+
+    rows: list[Row]
+    receipt: Receipt
+
+
+class Incident(_Shape):
+    """An answer that came out otherwise when it was made again."""
+
+    token: str
+    found_at: Time
+
+
+class Verified(_Shape):
+    """What came of the answers that were made again by themselves."""
+
+    share: float = Field(description="Part of the answers that is taken.", ge=0, le=1)
+    waiting: int = Field(description="Answers that are still to be made again.")
+    same: int
+    different: int
+    not_made: int = Field(description="Answers that cannot be made again any more.")
+    why_not_made: str | None = Field(description="The reason of the last of these.")
+    incidents: list[Incident] = Field(description="The newest answers that came out otherwise.")
 
 
 class Gap(_Shape):

@@ -17,6 +17,7 @@ from serving.answer import material
 from serving.names import names
 from serving.presentation import MEDIA_TYPES, Presentation, negotiate
 from serving.query import Query, interval_text, parse_query
+from serving.receipts.vouching import Receipts
 from serving.reply import AT_ONCE_ROWS, json_reply, reply
 from serving.routes.described import ANSWERS, OF_EVERY_VIEW, TIME, ViewMeaning, described
 from serving.routes.parameters import (
@@ -57,9 +58,9 @@ class Asked(NamedTuple):
     presentation: Presentation
 
 
-def add_views(app: FastAPI, seam: Seam, views: Mapping[str, View]) -> None:
+def add_views(app: FastAPI, seam: Seam, views: Mapping[str, View], receipts: Receipts) -> None:
     """Add the routes."""
-    answering = Answering(seam)
+    answering = Answering(seam, receipts)
 
     @app.get("/v1/views", summary="The views that exist", tags=["views"], responses=described(list[ViewMeaning]))
     async def list_views() -> Response:
@@ -117,9 +118,9 @@ def add_views(app: FastAPI, seam: Seam, views: Mapping[str, View]) -> None:
 class Answering:
     """Makes responses of what is asked."""
 
-    def __init__(self, seam: Seam) -> None:
+    def __init__(self, seam: Seam, receipts: Receipts) -> None:
         self._seam = seam
-        self._speaker = Speaker()
+        self._speaker = Speaker(receipts)
 
     async def reply(self, asked: Asked, request: Request) -> Response:
         """Answer a request, or say that its client has the answer already."""

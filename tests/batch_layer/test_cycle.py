@@ -24,7 +24,7 @@ from twofold.publication import GENESIS, Publications
 from twofold.source import SHIPPED_SOURCES
 from twofold.views import VIEWS
 
-TABLES = {"raw", "trades", "ledger", "gaps", "dead_letters", "views/bars", "views/taker_flow"}
+TABLES = {"raw", "trades", "ledger", "gaps", "gap_log", "dead_letters", "views/bars", "views/taker_flow"}
 
 
 @pytest.fixture

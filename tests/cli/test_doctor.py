@@ -34,7 +34,7 @@ def test_a_sound_lake_is_said_to_be_so_and_what_was_not_checked() -> None:
     assert result.exit_code == 0
     lines = result.output.splitlines()
     assert lines[0].startswith("not checked | Whether the event log is what the cut is of: No Kafka broker answers")
-    assert lines[1] == "Sound: 8 tables, 1 publications."
+    assert lines[1] == "Sound: 9 tables, 1 publications."
 
 
 def test_each_finding_is_one_line_and_the_exit_code_says_that_there_are_some(market: SmallMarket) -> None:
@@ -53,7 +53,7 @@ def test_a_mend_is_said_asked_for_and_done(market: SmallMarket) -> None:
     assert result.exit_code == 0
     assert "Go back to the state before the first publication" in result.output
     assert result.output.count("Do it?") == 2
-    assert result.output.splitlines()[-1] == "Sound: 8 tables, 1 publications."
+    assert result.output.splitlines()[-1] == "Sound: 9 tables, 1 publications."
     assert market.cycle().sequence == 3
 
 

@@ -20,7 +20,11 @@ from conformance.traffic import KINDS, Message, Traffic
 PARTS = ("speed", "serving", "cycle", "kafka")
 """What can be killed."""
 
-TABLES = ("raw", "ledger", "gaps", "trades", "dead_letters", "views/bars", "views/taker_flow", "publications")
+TABLES = (
+    *("raw", "ledger", "gaps", "gap_log", "trades", "dead_letters"),
+    *("views/bars", "views/taker_flow"),
+    "publications",
+)
 """The tables that a cycle commits to, in about that order."""
 
 Point = tuple[Moment, str]

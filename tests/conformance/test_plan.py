@@ -12,7 +12,7 @@ import pytest
 from conformance.plan import PARTS, POINTS, TABLES, make_plan
 from conformance.traffic import KINDS
 from twofold.publication import PUBLICATIONS
-from twofold.tables import DEAD_LETTERS, GAPS, LEDGER, RAW, TRADES, view_table
+from twofold.tables import DEAD_LETTERS, GAP_LOG, GAPS, LEDGER, RAW, TRADES, view_table
 from twofold.views import VIEWS
 
 TESTS = Path(__file__).parents[1]
@@ -48,7 +48,7 @@ def test_twelve_seeds_kill_each_part_sixty_times_by_the_plan_alone() -> None:
 def test_twelve_seeds_kill_batch_cycles_before_and_after_the_commit_to_every_table() -> None:
     points = {step.arguments.get("point") for seed in SEEDS for step in make_plan(seed, STEPS).steps}
     assert points >= set(POINTS)
-    specs = (RAW, LEDGER, GAPS, TRADES, DEAD_LETTERS, *map(view_table, VIEWS.values()), PUBLICATIONS)
+    specs = (RAW, LEDGER, GAPS, GAP_LOG, TRADES, DEAD_LETTERS, *map(view_table, VIEWS.values()), PUBLICATIONS)
     assert set(TABLES) == {spec.name for spec in specs}
 
 

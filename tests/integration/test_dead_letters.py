@@ -99,7 +99,7 @@ def live_fold(publication: Publication) -> BaseFold:
     base = load_base(Lake(settings.lake_root), publication)
     fold = BaseFold(base, VIEWS, settings.sources, settings.default_source)
     with closing(log_opener(settings)(base.cut)) as reader:
-        fold.apply(take_in(reader, 1_000).batches, reader.positions, {})
+        fold.apply(take_in(reader, 1_000).batches, reader.positions, ())
     return fold
 
 

@@ -19,6 +19,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from oracle import Oracle
 from served import Served, running
 from smoke.log import read_back
+from vouched import vouching
 
 from serving.app import make_app
 from serving.seam import Seam
@@ -87,8 +88,9 @@ class Stage:
     def api(self) -> Iterator[Served]:
         """Run serving."""
         speed = speed_of([worker.split("|") for worker in self.addresses.split(",")], VIEWS)
-        seam = Seam(Lake(str(self.folder / "lake")), speed, VIEWS)
-        with running(make_app(seam, VIEWS)) as client:
+        lake = Lake(str(self.folder / "lake"))
+        seam = Seam(lake, speed, VIEWS)
+        with running(make_app(seam, VIEWS, vouching(lake))) as client:
             yield Served(client, seam)
 
     def _send(self, producer: KafkaProducer, symbol: int, trade_id: int, partition: int) -> None:

@@ -31,6 +31,7 @@ from speed_layer.reading import Reading
 from speed_layer.worker import SpeedWorker
 from twofold.account import Account, add_accounts
 from twofold.errors import SpeedAway
+from twofold.gap_log import gap_lives, gaps_at
 from twofold.lake import Lake
 from twofold.lane import ALL_LANES, Positions, Share, at_least, positions_from_json
 from twofold.ledger import INTERVAL_SCHEMA, Ledger
@@ -190,6 +191,10 @@ def check_tables(lake: Lake, publication: Publication, oracle: Oracle, cuts: Seq
     seen = Ledger(lake.scan("ledger", publication.tables["ledger"]).select(INTERVAL_SCHEMA.names()).collect()).frame
     gaps = lake.scan("gaps", publication.tables["gaps"]).collect()
     assert [dict_of_gap(gap) for gap in gaps.to_dicts()] == oracle.gaps(cuts)
+    lives = gap_lives(lake.scan("gap_log", publication.tables["gap_log"]).collect())
+    logged = gaps_at(lives, publication.sequence).sort("venue", "symbol", "first_id")
+    opened = gaps.filter(pl.col("state") == "open").with_columns(pl.lit(None).alias(name) for name in ("since", "lane"))
+    assert logged.rows() == opened.rows()
     ids = [(venue, symbol, i) for venue, symbol, a, b in seen.iter_rows() for i in range(a, b + 1)]
     assert ids == sorted((trade.venue, trade.symbol, trade.trade_id) for trade in trades)
 

@@ -13,8 +13,10 @@ from serving.batch_side import load_batch_side
 from serving.query import BaseChoice, parse_query
 from serving.seam import Pair
 from serving.speed_side import SpeedClient, SpeedSide
+from twofold.decoding import DECODER_HASH
 from twofold.errors import BaseGone, UnknownName
 from twofold.publication import Publications
+from twofold.source import SHIPPED_SOURCES, sources_hash
 from twofold.view import View
 from twofold.views import VIEWS
 
@@ -310,9 +312,12 @@ def test_a_receipt_says_what_the_answer_was_made_of(market: SmallMarket) -> None
     receipt = ask(live(market), interval="5m", last=7).receipt()
     assert receipt == {
         "view_hash": VIEWS["bars"].hash,
+        "decoder_hash": DECODER_HASH[:16],
+        "sources_hash": sources_hash(SHIPPED_SOURCES, "simulator"),
         "sequence": 1,
         "cut": {LANES[0]: 1, LANES[1]: 1},
         "positions": {LANES[0]: 2, LANES[1]: 1},
+        "lost": [],
         "query": {"view": "bars", "interval_us": 300_000_000, "last": 7, "base": "live"},
     }
 

@@ -7,6 +7,9 @@ from eventually import eventually
 from served import Served, assert_is_problem, served
 from small_market import DAY, LANES, SmallMarket
 
+from serving.receipts.token import read_unverified
+from twofold.decoding import DECODER_HASH
+from twofold.source import SHIPPED_SOURCES, sources_hash
 from twofold.views import VIEWS
 
 
@@ -30,6 +33,8 @@ def test_an_answer_has_rows_receipt_and_freshness(api: Served) -> None:
     age_ms = answer["freshness"].pop("age_ms")
     assert isinstance(age_ms, int)
     assert 0 <= age_ms < 60_000
+    held = read_unverified(answer["receipt"].pop("token"))
+    assert (held.made.positions, held.asked.query) == (answer["receipt"]["positions"], answer["receipt"]["query"])
     assert answer == {
         "view": "bars",
         "rows": [
@@ -52,9 +57,12 @@ def test_an_answer_has_rows_receipt_and_freshness(api: Served) -> None:
         ],
         "receipt": {
             "view_hash": VIEWS["bars"].hash,
+            "decoder_hash": DECODER_HASH[:16],
+            "sources_hash": sources_hash(SHIPPED_SOURCES, "simulator"),
             "sequence": 1,
             "cut": {LANES[0]: 3, LANES[1]: 2},
             "positions": {LANES[0]: 4, LANES[1]: 2},
+            "lost": [],
             "query": {
                 "view": "bars",
                 "interval_us": 300_000_000,
@@ -137,8 +145,9 @@ def test_health_and_readiness(api: Served) -> None:
 
 def test_the_api_describes_itself(api: Served) -> None:
     paths = api.get("/openapi.json").json()["paths"]
+    receipts = {"/v1/receipts/{token}", "/v1/verification"}
     views, problems = {"/v1/views", "/v1/views/{view}"}, {"/v1/problems", "/v1/problems/{name}"}
-    assert paths.keys() == views | problems | {"/v1/gaps", "/v1/lanes", "/healthz", "/readyz"}
+    assert paths.keys() == views | problems | receipts | {"/v1/gaps", "/v1/lanes", "/healthz", "/readyz"}
     parameters = {parameter["name"] for parameter in paths["/v1/views/{view}"]["get"]["parameters"]}
     rows = {"venue", "symbol", "interval", "start", "end", "last", "finality", "base"}
     assert parameters == {"view", "columns", "limit", "cursor", "format", "layout"} | rows

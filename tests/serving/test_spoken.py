@@ -5,6 +5,7 @@ import orjson
 import pytest
 from polars.testing import assert_frame_equal
 from small_market import SmallMarket
+from vouched import vouching
 
 from serving import spoken
 from serving.answer import answer
@@ -13,6 +14,7 @@ from serving.presentation import Presentation
 from serving.query import Query
 from serving.seam import Pair
 from serving.spoken import Speaker, Spoken
+from serving.state import State
 from twofold.errors import UnknownName
 from twofold.publication import Publications
 from twofold.views import VIEWS
@@ -33,6 +35,10 @@ def newest(market: SmallMarket) -> Pair:
     return Pair(load_batch_side(market.lake, market.views, Publications(market.lake).newest(), None))
 
 
+def speaking(market: SmallMarket) -> Speaker:
+    return Speaker(vouching(market.lake))
+
+
 def text(said: Spoken | None) -> bytes:
     assert said is not None
     return said.written(Presentation(), b"null")
@@ -41,13 +47,15 @@ def text(said: Spoken | None) -> bytes:
 def test_what_is_said_is_the_answer(market: SmallMarket) -> None:
     pair = newest(market)
     made = answer(ALL, pair)
-    said = orjson.loads(text(Speaker().answer(ALL, pair)))
+    said = orjson.loads(text(speaking(market).answer(ALL, pair)))
+    token = said["receipt"].pop("token")
+    assert vouching(market.lake).signer.sign(ALL, State.of(pair)) == token
     receipt = orjson.loads(orjson.dumps(made.receipt()))
     assert said == {"view": "bars", "rows": made.json_rows(), "receipt": receipt, "freshness": None}
 
 
 def test_a_question_asked_again_of_the_same_pair_is_known_by_then(market: SmallMarket) -> None:
-    speaker, pair = Speaker(), newest(market)
+    speaker, pair = speaking(market), newest(market)
     assert speaker.known(ALL, pair) is None
     said = speaker.answer(ALL, pair)
     assert speaker.known(ALL, replace(pair, mode="paused")) is said
@@ -55,7 +63,7 @@ def test_a_question_asked_again_of_the_same_pair_is_known_by_then(market: SmallM
 
 
 def test_what_was_said_of_another_pair_is_not_known(market: SmallMarket) -> None:
-    speaker, before = Speaker(), newest(market)
+    speaker, before = speaking(market), newest(market)
     speaker.answer(ALL, before)
     market.trade("10:00:02")
     market.cycle()
@@ -68,7 +76,7 @@ def test_what_was_said_of_another_pair_is_not_known(market: SmallMarket) -> None
 
 def test_what_is_kept_is_bounded(market: SmallMarket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spoken, "MOST", 1)
-    speaker, pair = Speaker(), newest(market)
+    speaker, pair = speaking(market), newest(market)
     speaker.answer(ALL, pair)
     speaker.answer(HOURS, pair)
     assert speaker.known(ALL, pair) is not None
@@ -76,7 +84,7 @@ def test_what_is_kept_is_bounded(market: SmallMarket, monkeypatch: pytest.Monkey
 
 
 def test_a_question_that_has_no_answer_is_asked_anew(market: SmallMarket) -> None:
-    speaker, pair = Speaker(), newest(market)
+    speaker, pair = speaking(market), newest(market)
     nowhere = replace(ALL, venue="nowhere")
     for _ in range(2):
         with pytest.raises(UnknownName):

@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from served import NOBODY, Served, served
 from small_market import DAY, SmallMarket
+from vouched import vouching
 
 from serving.app import make_app
 from serving.seam import Seam
@@ -86,8 +87,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield api
 
 
+UNUSED = Lake("unused")
 whole_api = schemathesis.openapi.from_dict(
-    make_app(Seam(Lake("unused"), SpeedClient(NOBODY, VIEWS), VIEWS), VIEWS).openapi()
+    make_app(Seam(UNUSED, SpeedClient(NOBODY, VIEWS), VIEWS), VIEWS, vouching(UNUSED)).openapi()
 )
 
 

@@ -52,6 +52,12 @@ class Running:
         """Start to replay a capture, `speed` times as fast as it was recorded."""
         self._start(f"replay of {path.name}", "replay", str(path), "--speed", f"{speed:.6f}")
 
+    def kill(self, command: str) -> None:
+        """Kill the part that is `twofold` with that command; it is started again."""
+        for process in self._alive():
+            if process.cmdline()[-1:] == [command]:
+                process.kill()
+
     def wait_until(self, what: str, is_so: Callable[[], bool], seconds: float) -> None:
         """Wait for something.
 

@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,7 @@ from speed_layer.base_fold import BaseFold
 from twofold.account import Account
 from twofold.fold import merge
 from twofold.lane import Positions
-from twofold.records import RecordBatch
+from twofold.records import Lost, RecordBatch
 from twofold.source import SHIPPED_SOURCES
 from twofold.views import VIEWS
 
@@ -22,8 +23,8 @@ def fold_on(base: Base) -> BaseFold:
     return BaseFold(base, VIEWS, SHIPPED_SOURCES, "simulator")
 
 
-def apply(fold: BaseFold, positions: Positions, *batches: RecordBatch, lost: dict[str, int] | None = None) -> None:
-    fold.apply(batches, positions, lost or {})
+def apply(fold: BaseFold, positions: Positions, *batches: RecordBatch, lost: Sequence[Lost] = ()) -> None:
+    fold.apply(batches, positions, lost)
 
 
 def bars(fold: BaseFold) -> pl.DataFrame:
@@ -50,12 +51,14 @@ def test_every_record_is_accounted_for() -> None:
     fold = fold_on(Base())
     first = batch(trade_value("10:00:00", 1), b"{", trade_value("10:00:00", 1), None)
     apply(fold, {LANES[0]: 4}, first)
-    apply(fold, {LANES[0]: 9, LANES[1]: 1}, batch(trade_value("10:00:01", 1), lane=LANES[1]), lost={LANES[0]: 5})
+    gone = Lost(LANES[0], 4, 9)
+    apply(fold, {LANES[0]: 9, LANES[1]: 1}, batch(trade_value("10:00:01", 1), lane=LANES[1]), lost=[gone])
     assert fold.snapshot.accounts == {
         LANES[0]: Account(read=9, folded=1, duplicates=1, dead_letters=2, lost=5),
         LANES[1]: Account(read=1, duplicates=1),
     }
     assert all(account.balanced for account in fold.snapshot.accounts.values())
+    assert fold.snapshot.lost == (gone,)
 
 
 def test_what_the_base_has_seen_does_not_count_again(tmp_path: Path) -> None:

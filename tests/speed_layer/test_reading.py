@@ -15,7 +15,7 @@ from speed_layer.reading import Reading
 from twofold.account import Account
 from twofold.errors import EventLogUnreachable, LogTruncated
 from twofold.lane import Positions
-from twofold.records import OpenReader, RecordBatch
+from twofold.records import Lost, OpenReader, RecordBatch
 from twofold.source import SHIPPED_SOURCES
 from twofold.views import VIEWS
 
@@ -213,6 +213,7 @@ def test_what_retention_took_is_counted_as_lost(log: MemoryLog, memory: Memory) 
     with reads(log.open_reader, memory) as reading:
         eventually(lambda: reading.state == "live")
         assert reading.fold.snapshot.accounts == {LANES[0]: Account(read=10, folded=6, lost=4)}
+        assert reading.fold.snapshot.lost == (Lost(LANES[0], 0, 4),)
 
 
 def test_a_lane_that_is_added_is_read_from_its_beginning(log: MemoryLog, memory: Memory) -> None:

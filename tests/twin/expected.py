@@ -78,6 +78,21 @@ class Expected:
         taken = {(gap.lane, offset) for gap in gone for offset in range(gap.first_offset, gap.next_offset)}
         return Oracle((r for place, r in self._records.items() if place not in taken), SOURCES, "simulator", HOLE_AGE_S)
 
+    def lost_since(self, sequence: int, positions: Positions, lost: Sequence[Lost]) -> bool:
+        """Whether of what an answer was made of, above its cut, something is gone by now.
+
+        Args:
+            sequence: the answer's publication.
+            positions: the answer's.
+            lost: what was lost to it already.
+        """
+        log, cut = self._market.log, self._publications[sequence].cut
+        taken = [*self._publications[-1].lost]
+        taken += [Lost(lane, self.cut.get(lane, 0), log.beginning(lane)) for lane in log.lanes]
+        excused, gone = _places(lost), _places(taken)
+        above = ((lane, at) for lane, end in positions.items() for at in range(cut.get(lane, 0), end))
+        return any(place in gone and place not in excused for place in above)
+
     def check_published(self, sequence: int, accounts: Mapping[str, Account]) -> None:
         """Every record below the cut is accounted for, lane by lane and fate by fate."""
         publication = self._publications[sequence]
@@ -107,6 +122,10 @@ def without(gaps: Iterable[Lost], kept: set[tuple[str, int]]) -> list[Lost]:
     """What is lost of these ranges, one by one, when some of their records are kept elsewhere."""
     offsets = [(gap.lane, at) for gap in gaps for at in range(gap.first_offset, gap.next_offset)]
     return [Lost(lane, at, at + 1) for lane, at in offsets if (lane, at) not in kept]
+
+
+def _places(gaps: Iterable[Lost]) -> set[tuple[str, int]]:
+    return {(gap.lane, offset) for gap in gaps for offset in range(gap.first_offset, gap.next_offset)}
 
 
 def _offsets(gaps: Iterable[Lost]) -> Counter[str]:

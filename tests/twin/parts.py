@@ -36,7 +36,7 @@ from twofold.publication import PUBLICATIONS, Publication
 from twofold.records import Lost
 from twofold.source import SHIPPED_SOURCES
 from twofold.speed_state import ChangesRequest
-from twofold.tables import DEAD_LETTERS, GAPS, LEDGER, RAW, TRADES, view_table
+from twofold.tables import DEAD_LETTERS, GAP_LOG, GAPS, LEDGER, RAW, TRADES, view_table
 from twofold.views import bars
 
 VIEWS = {bars.name: bars}
@@ -46,7 +46,7 @@ SOURCES = {
 }
 SOURCE = "simulator"
 
-TABLES = tuple(spec.name for spec in (RAW, LEDGER, GAPS, TRADES, DEAD_LETTERS, view_table(bars), PUBLICATIONS))
+TABLES = tuple(spec.name for spec in (RAW, LEDGER, GAPS, GAP_LOG, TRADES, DEAD_LETTERS, view_table(bars), PUBLICATIONS))
 """The tables that a cycle commits to, in that order."""
 
 ROOMY_BYTES = 2**62

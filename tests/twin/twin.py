@@ -12,23 +12,28 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
+import orjson
+import pytest
 from compaction import compacting
 from laws.commit_points import Held, Moment, watched
 from laws.market import TOPIC, Market, Sending, steady_trades
 from laws.parts import everything_merged_soon
 from twin.expected import Expected, without
 from twin.parts import SOURCE, SOURCES, VIEWS, Cycles, Team, clocked, kept_in_raw, killed, new_seam
+from vouched import given_of, vouching
 
 from batch_layer.dead_letters import DeadLetters
 from batch_layer.resending import plan_resending
-from serving.answer import answer
+from serving.answer import Answer, answer
 from serving.query import Query
+from serving.receipts.remaking import MadeAgain
 from serving.seam import Pair
 from twofold.clock import from_epoch_us
-from twofold.errors import SpeedAway, Superseded
+from twofold.errors import RecordsGone, SpeedAway, Superseded
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
 from twofold.publication import Publications
+from twofold.records import Lost
 from twofold.tables import RAW
 
 Of = tuple[str, str]
@@ -44,6 +49,9 @@ RAM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - fol
 """Where lakes are kept: in memory where there is such a folder, since nothing here is about the disk."""
 
 MOST_LANES = 5
+REMADE = 3
+"""Answers of a sequence that are made again at most, about."""
+
 ALL = 2**62
 
 
@@ -87,6 +95,7 @@ class Twin:
         self._paces = {0: ALL, 1: ALL}
         self._serving_lags = False
         self._asked = 0
+        self._kept: list[tuple[MadeAgain, int, Positions, Sequence[Lost]]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -255,6 +264,22 @@ class Twin:
             return
         self._answered = self._check(pair, self._answered)
 
+    def make_answers_again(self) -> None:
+        """Of the answers that were given some are made again from their receipts, with nothing else kept of them."""
+        remaker = vouching(Lake(self._lake.root), self._market.log.open_reader, views=VIEWS, sources=SOURCES).remaker
+        shutil.rmtree(Path(self._lake.root, "views"), ignore_errors=True)
+        for given, sequence, positions, lost in self._kept[:: len(self._kept) // REMADE + 1]:
+            token = orjson.loads(given.receipt)["token"]
+            if self._expected.lost_since(sequence, positions, lost):
+                with pytest.raises(RecordsGone):
+                    remaker.make_again(token)
+            else:
+                assert remaker.make_again(token) == given
+
+    def _keep(self, given: Answer, lost: Sequence[Lost]) -> None:
+        kept = given_of(vouching(self._lake), given)
+        self._kept.append((kept, given.state.publication.sequence, given.state.positions, lost))
+
     def _has_caught_up(self) -> bool:
         """Whether the answer is of the newest publication and of all that is in the log."""
         pair = self._answered
@@ -310,6 +335,7 @@ class Twin:
         for view in VIEWS.values():
             interval_s = INTERVALS_S[self._asked % len(INTERVALS_S)]
             given = answer(Query(view, interval_s * 1_000_000), pair)
+            self._keep(given, lost)
             receipt = given.receipt()
             positions: Positions = receipt["positions"]
             assert receipt["sequence"] == publication.sequence

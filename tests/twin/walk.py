@@ -66,6 +66,7 @@ def fails(lake_begun: Path, steps: Sequence[Step]) -> Exception | None:
             for step in steps:
                 getattr(twin, step.action)(**step.arguments)
                 twin.life_goes_on()
+            twin.make_answers_again()
         except Exception as failure:  # noqa: BLE001  # an error of the product is a finding too
             return failure
     return None

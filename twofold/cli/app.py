@@ -12,6 +12,7 @@ from twofold.cli.deployments import deployments
 from twofold.cli.doctor import doctor
 from twofold.cli.kafka import kafka
 from twofold.cli.query import query
+from twofold.cli.receipt import receipt
 from twofold.cli.replay import replay
 from twofold.cli.serve import serve
 from twofold.cli.simulate import simulate
@@ -28,6 +29,7 @@ app = typer.Typer(
 for command in (up, query, kafka, replay, simulate, cycle, doctor, deployments, speed, serve):
     app.command()(command)
 app.add_typer(dead_letters)
+app.add_typer(receipt)
 
 
 def main() -> None:

@@ -13,6 +13,8 @@ def serve() -> None:
         import uvicorn
 
         from serving.app import make_app
+        from serving.receipts.checking import check_beside
+        from serving.receipts.opening import open_receipts
         from serving.seam import Seam
         from serving.speed_workers import speed_of
         from twofold.lake import Lake
@@ -22,4 +24,5 @@ def serve() -> None:
     host, port = split_address(settings.serving_address)
     check_port("The serving API", "TWOFOLD_SERVING_ADDRESS", host, port)
     seam = Seam(Lake(settings.lake_root), speed_of(settings.speed_workers, VIEWS), VIEWS)
-    uvicorn.run(make_app(seam, VIEWS), host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
+    receipts = open_receipts(settings, VIEWS, check_beside)
+    uvicorn.run(make_app(seam, VIEWS, receipts), host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)

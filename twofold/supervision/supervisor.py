@@ -21,6 +21,7 @@ from twofold import guard
 from twofold.errors import SupervisionError
 from twofold.folder_lock import lock_folder
 from twofold.supervision.part import Part
+from twofold.supervision.standing_back import standing_back
 
 _READY_WITHIN_S = 20.0
 
@@ -56,15 +57,6 @@ stdout_logfile={places}/logs/{name}.log
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=1
 """
-
-
-def _standing_back() -> list[str]:
-    """What to put before a command so that it takes what processor time others leave.
-
-    Linux lets an idle process go at once when another one wakes; one that is only nice first ends its slice of some
-    milliseconds, which the live side would wait for at each of its steps.
-    """
-    return ["chrt", "--idle", "0"] if shutil.which("chrt") else ["nice", "-n", "10"]
 
 
 class Supervisor:
@@ -154,7 +146,7 @@ class Supervisor:
         configuration = self._run / "supervisord.conf"
         configuration.write_text(self._configuration(self._places))
         for part in self._parts:
-            command = [*(_standing_back() if part.stands_back else []), *part.command]
+            command = [*(standing_back() if part.stands_back else []), *part.command]
             (self._run / f"{part.name}.sh").write_text(f"exec {shlex.join(command)}\n")
         socket = self._places / "socket"
         transport = SupervisorTransport(None, None, serverurl=f"unix://{socket}")

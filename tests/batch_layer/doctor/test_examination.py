@@ -51,7 +51,7 @@ def test_a_lake_that_is_whole_is_sound(market: SmallMarket) -> None:
     examination = found(market)
     assert (examination.findings, examination.unchecked) == ([], [])
     assert examination.newest == Publications(market.lake).newest()
-    assert set(examination.logs) == {*TABLES, "gaps", "publications"}
+    assert set(examination.logs) == {*TABLES, "gap_log", "gaps", "publications"}
 
 
 def test_a_lake_of_which_nothing_was_published_is_sound(tmp_path: Path) -> None:

@@ -1,0 +1,212 @@
+"""The batch side of an old answer, made again: `trades` below the cut folded anew, and its revisions counted anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from serving.batch_side import BatchSide
+from serving.names import names
+from serving.query import Query
+from serving.receipts.history import NEVER, History
+from serving.receipts.taken_in import TakenIn, files_within, is_below
+from serving.sorted_partials import SortedPartials
+from twofold.decoding import TRADE_SCHEMA
+from twofold.fold import empty_partials, fold, merge
+from twofold.gap_log import gaps_at
+from twofold.gaps import OpenHoles
+from twofold.ledger import MARKET
+from twofold.publication import Publication
+from twofold.tables import TRADES
+
+FOLDED_AT_ONCE = 2_000_000
+"""Trades of so many rows, about, are folded together; more are folded in parts."""
+
+_WIDER = 8
+"""How many times as far back it is looked for the newest windows, if they were not all there."""
+
+_NULL = pl.lit(None, dtype=pl.Int64)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A range of event time, UTC microseconds: from `first_us`, inclusive, to `end_us`, exclusive; None: no bound."""
+
+    first_us: int | None = None
+    end_us: int | None = None
+
+    def holds(self, column: str) -> pl.Expr:
+        """The rows whose time, in that column, lies in the range."""
+        time_us, inside = pl.col(column).dt.epoch("us"), pl.lit(value=True)
+        if self.first_us is not None:
+            inside &= time_us >= self.first_us
+        return inside if self.end_us is None else inside & (time_us < self.end_us)
+
+
+class BelowCut:
+    """Makes the batch side of one answer again.
+
+    Args:
+        query: what was asked.
+        publication: what was answered from.
+        history: of the lake, up to that publication or further.
+        taken_in: the lake as it is.
+    """
+
+    def __init__(self, query: Query, publication: Publication, history: History, taken_in: TakenIn) -> None:
+        self._query = query
+        self._publication = publication
+        self._history = history
+        self._taken_in = taken_in
+        self._bounds = taken_in.bounds(TRADES)
+
+    def made_again(self) -> BatchSide:
+        """The batch side, as far as the answer is about it.
+
+        Raises:
+            LakeUnreachable: a table cannot be read.
+            ArithmeticOverflow: a sum left the range of its type.
+        """
+        partials = self._newest_partials() if self._knows_how_many() else self._partials(self._asked_span())
+        return BatchSide(
+            publication=self._publication,
+            partials={self._query.view.name: SortedPartials(self._query.view, partials.sort(self._query.view.group))},
+            holes=OpenHoles(gaps_at(self._lives, self._publication.sequence)),
+        )
+
+    def _asked_span(self) -> Span:
+        query = self._query
+        return Span(query.start_us, query.end_us)
+
+    def _knows_how_many(self) -> bool:
+        query = self._query
+        knows = query.last is not None and query.finality is None and set(query.view.keys) == set(MARKET)
+        return knows and self._bounds is not None
+
+    def _newest_partials(self) -> pl.DataFrame:
+        """The partials of the newest windows of each market: looked for ever further back, till all are there."""
+        query, asked = self._query, self._asked_span()
+        length_us, markets = query.interval_us, self._markets
+        first_us, newest_us = self._event_bounds()
+        end_us = newest_us + 1 if asked.end_us is None else min(asked.end_us, newest_us + 1)
+        begin_us = first_us if asked.first_us is None else max(asked.first_us, first_us)
+        reach_us = (query.last or 1) * length_us
+        while True:
+            span = Span(max((end_us - reach_us) // length_us * length_us, begin_us), end_us)
+            partials = self._partials(span)
+            if span.first_us == begin_us or self._has_enough(partials, markets):
+                return partials
+            reach_us *= _WIDER
+
+    def _has_enough(self, partials: pl.DataFrame, markets: pl.DataFrame) -> bool:
+        window = pl.col("window_start").dt.truncate(f"{self._query.interval_us}us")
+        counted = partials.group_by(MARKET).agg(windows=window.n_unique())
+        found = markets.join(counted, on=MARKET, how="left")["windows"].fill_null(0)
+        return bool((found >= (self._query.last or 0)).all())
+
+    def _event_bounds(self) -> tuple[int, int]:
+        """The least and the greatest event time of all trades, by Delta's log, or else by the trades; microseconds."""
+        bounds = self._bounds
+        if bounds is not None and {"min.event_time", "max.event_time"} <= set(bounds.columns):
+            least, most = (bounds[name].to_physical() for name in ("min.event_time", "max.event_time"))
+            if not least.null_count() and not most.null_count():
+                return int(least.min()), int(most.max())  # type: ignore[arg-type]  # there are files
+        version = self._taken_in.newest.tables[TRADES.name]
+        times = self._taken_in.lake.scan(TRADES.name, version).select(pl.col("event_time").to_physical())
+        least_us, most_us = times.select(least=pl.all().min(), most=pl.all().max()).collect().row(0)
+        return least_us, most_us
+
+    @cached_property
+    def _markets(self) -> pl.DataFrame:
+        """The markets that the question is about."""
+        markets = self._taken_in.markets
+        for column, wanted in (("venue", self._query.venue), ("symbol", self._query.symbol)):
+            if wanted is not None:
+                markets = markets.filter(names(wanted).rows(markets, column))
+        return markets
+
+    def _is_asked(self) -> pl.Expr:
+        """The rows of the markets that the question is about."""
+        asked = pl.lit(value=True)
+        for column, wanted in (("venue", self._query.venue), ("symbol", self._query.symbol)):
+            if wanted is not None:
+                asked &= pl.col(column).is_in(self._markets[column].unique().to_list())
+        return asked
+
+    def _partials(self, span: Span) -> pl.DataFrame:
+        """The partials of a range, one per group, with their revisions."""
+        view = self._query.view
+        folded, late = [empty_partials(view)], []
+        for trades in self._trades(span):
+            folded.append(fold([view], trades)[view.name])
+            late.append(self._late(trades))
+        partials = merge(view, pl.concat(folded))
+        revised = self._revised(late)
+        counted = partials.drop("revisions").join(revised, on=view.group, how="left")
+        return counted.with_columns(pl.col("revisions").fill_null(0)).select(view.partial_schema.names())
+
+    def _trades(self, span: Span) -> Iterator[pl.DataFrame]:
+        """The trades below the cut that the question is about, in parts that memory can hold."""
+        if self._bounds is None:
+            return
+        files = files_within(self._bounds, "event_time", span.first_us, span.end_us)
+        if self._query.symbol is not None and {"min.symbol", "max.symbol"} <= set(files.columns):
+            symbols = self._markets["symbol"]
+            may = (pl.col("min.symbol") <= symbols.max()) & (pl.col("max.symbol") >= symbols.min())
+            files = files.filter(may.fill_null(value=True))  # long names are cut off there, upwards at the end
+        wanted = is_below(self._publication.cut) & self._is_asked() & span.holds("event_time")
+        parts = files.with_columns(part=pl.col("num_records").fill_null(FOLDED_AT_ONCE).cum_sum() // FOLDED_AT_ONCE)
+        for part in parts.partition_by("part", maintain_order=True):
+            addresses = part["file"].to_list()
+            yield self._taken_in.lake.read_files(TRADES.name, addresses, TRADE_SCHEMA.names(), wanted)
+
+    def _late(self, trades: pl.DataFrame) -> pl.DataFrame:
+        """Which publications added to a window that the watermark had passed: the group, `taken_in_by` and `due`."""
+        view = self._query.view
+        window = pl.col("event_time").dt.truncate(f"{view.window_us}us").alias("window_start")
+        came = trades.with_columns(window, self._history.taken_in_by(trades["lane"], trades["offset"]))
+        added = came.select(*view.group, "taken_in_by").unique()
+        due = pl.col("window_start").to_physical() + view.window_us + view.lateness_us
+        marks = self._history.watermarks_before(added["venue"], added["taken_in_by"])
+        before = self._history.sequences_before(added["taken_in_by"])
+        passed = (pl.col("watermark_before") != NEVER) & (pl.col("due") <= pl.col("watermark_before"))
+        return added.with_columns(due.alias("due"), marks, before).filter(passed).drop("watermark_before")
+
+    def _revised(self, late: list[pl.DataFrame]) -> pl.DataFrame:
+        """How often each group was revised: it was late, and no gap had held it open."""
+        group = self._query.view.group
+        added = pl.concat(late).unique() if late else pl.DataFrame()
+        if added.is_empty():
+            types = self._query.view.partial_schema
+            return pl.DataFrame(schema={name: types[name] for name in [*group, "revisions"]})
+        start_us = pl.col("window_start").to_physical()
+        windows = added.with_row_index("row").with_columns(
+            start_us=start_us, end_us=start_us + self._query.view.window_us
+        )
+        held = windows.join_where(self._lives_in_numbers(), *_HOLD).select("row").unique()
+        return windows.join(held, on="row", how="anti").group_by(group).agg(revisions=pl.len().cast(pl.Int64))
+
+    def _lives_in_numbers(self) -> pl.DataFrame:
+        times = {name: pl.col(name).to_physical() for name in ("watermark", "held_first", "held_last")}
+        numbers = self._lives.with_columns(**times).rename({name: f"gap_{name}" for name in MARKET})
+        return numbers.with_columns(pl.col("watermark").fill_null(NEVER), pl.col("ended_at").fill_null(-NEVER - 1))
+
+    @cached_property
+    def _lives(self) -> pl.DataFrame:
+        """The open gaps that there ever were in the markets that the question is about."""
+        return self._taken_in.gap_lives.filter(self._is_asked())
+
+
+_HOLD = (
+    pl.col("venue") == pl.col("gap_venue"),
+    pl.col("symbol") == pl.col("gap_symbol"),
+    pl.col("opened_at") <= pl.col("sequence_before"),
+    pl.col("ended_at") > pl.col("sequence_before"),
+    pl.col("watermark") < pl.col("due"),
+    pl.col("held_first") < pl.col("end_us"),
+    pl.col("held_last") >= pl.col("start_us"),
+)
+"""When a gap has kept a window from closing ever since the watermark came to it, as `OpenHoles.hold` says."""

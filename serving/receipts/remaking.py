@@ -1,0 +1,136 @@
+"""Answers made again from their receipts: from what the lake and the event log hold, and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from threading import Lock
+from typing import NamedTuple
+
+import orjson
+
+from serving.answer import answer_of_known
+from serving.query import Query, asked_again
+from serving.receipts.above_cut import AboveCut, Declared
+from serving.receipts.below_cut import BelowCut
+from serving.receipts.history import HistoryReader
+from serving.receipts.taken_in import TakenIn
+from serving.receipts.token import Asked, Contents, Made, TokenSigner, columns_hash
+from serving.seam import Pair
+from serving.writing import rows_json
+from twofold.clock import from_epoch_us, to_epoch_us
+from twofold.errors import MeaningDiffers, PublicationUnknown, ReceiptInvalid, UnknownName, ViewRetired
+from twofold.lake import Lake
+from twofold.publication import Publication, Publications
+from twofold.view import View
+
+_PUBLICATIONS = 256
+"""Publications that are remembered."""
+
+
+class MadeAgain(NamedTuple):
+    """The parts of an answer that its receipt vouches for, as JSON."""
+
+    rows: bytes
+    receipt: bytes
+
+
+class Remaker:
+    """Makes answers again. Many may ask at once; beside what the lake says of its publications it keeps nothing.
+
+    Args:
+        lake: where the publications and their tables are.
+        declared: how records are read that lie above a cut.
+        views: those that exist.
+        signer: knows the tokens of this deployment.
+    """
+
+    def __init__(self, lake: Lake, declared: Declared, views: Mapping[str, View], signer: TokenSigner) -> None:
+        self._lake = lake
+        self._declared = declared
+        self._views = views
+        self.signer = signer
+        self._histories = HistoryReader(lake)
+        self._publications = Publications(lake)
+        self._taken_in: TakenIn | None = None
+        self._at = lru_cache(maxsize=_PUBLICATIONS)(self._read_at)
+        self._lock = Lock()
+
+    def make_again(self, token: str) -> MadeAgain:
+        """Rows and receipt of the answer that a token is of, the same bytes as then.
+
+        Raises:
+            ReceiptInvalid: the token is not of this deployment.
+            ViewRetired: the view is not declared so any more.
+            PublicationUnknown: the lake has no such publication.
+            GivenUp: it had one, of which nothing can be made any more.
+            MeaningDiffers: decoder, sources or publication are others.
+            RecordsGone: what lay above the cut is neither in the lake nor in the event log.
+            LakeUnreachable: the lake cannot be read.
+            EventLogUnreachable: no broker answers.
+            ArithmeticOverflow: a sum left the range of its type.
+        """
+        held = self.signer.read(token)
+        query = self._query(held.asked)
+        found = answer_of_known(query, self._pair(query, held))
+        receipt = {**found.receipt(), "token": token}
+        return MadeAgain(rows_json(found.rows), orjson.dumps(receipt))
+
+    def _query(self, asked: Asked) -> Query:
+        name = str(asked.query.get("view"))
+        view = self._views.get(name)
+        if view is None or view.hash != asked.view_hash or columns_hash(view) != asked.columns_hash:
+            how = "is not declared any more" if view is None else "is declared otherwise by now"
+            raise ViewRetired(
+                f"The view {name!r} with the hash {asked.view_hash} {how}, so that its answers cannot be made again. "
+                "Declare it as it was, or run the version of Twofold that gave the answer."
+            )
+        try:
+            return asked_again(asked.query, self._views)
+        except TypeError:
+            raise ReceiptInvalid(
+                "The question of this receipt has parts that this version of Twofold does not know. Run the version "
+                "that gave the answer."
+            ) from None
+
+    def _pair(self, query: Query, held: Contents) -> Pair:
+        taken_in = self._newest()
+        publication = self._publication(held.made)
+        history = self._histories.up_to(taken_in.newest)
+        batch = BelowCut(query, publication, history, taken_in).made_again()
+        if held.made.sources_hash is None:
+            return Pair(batch, mode="unused")
+        reached = history.first_past(held.made.positions)
+        first_past = taken_in.newest if reached is None else self._at(max(reached, publication.sequence))
+        above = AboveCut(query, held.made, publication, first_past, history.lost, taken_in, self._declared)
+        return Pair(batch, above.made_again())
+
+    def _newest(self) -> TakenIn:
+        """The lake as of its newest publication, made anew whenever there is another."""
+        with self._lock:
+            newest = self._publications.newest()
+            if self._taken_in is None or self._taken_in.newest != newest:
+                self._taken_in = TakenIn(self._lake, newest)
+                self._at.cache_clear()
+            return self._taken_in
+
+    def _read_at(self, sequence: int) -> Publication:
+        with self._lock:
+            return self._publications.at(sequence)
+
+    def _publication(self, made: Made) -> Publication:
+        try:
+            found = self._at(made.sequence)
+        except UnknownName as unknown:
+            raise PublicationUnknown(
+                f"The receipt names publication {made.sequence}, which the lake at {self._lake.root} does not have; "
+                f"there are {', '.join(unknown.exist)}. Look whether serving reads the lake that gave the answer, and "
+                "whether that went back since."
+            ) from None
+        if to_epoch_us(found.published_at) != made.published_us or dict(found.cut) != made.cut:
+            raise MeaningDiffers(
+                f"The receipt names publication {made.sequence} of {from_epoch_us(made.published_us).isoformat()}; the "
+                f"lake at {self._lake.root} has another one of that number, of {found.published_at.isoformat()}. It "
+                "went back and on again since, or is another lake."
+            )
+        return found
