@@ -14,7 +14,10 @@ from twofold.settings import Settings
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     path
-    for path in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md")))
+    for path in (
+        *(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "RELIABILITY")),
+        *sorted((ROOT / "docs").glob("*.md")),
+    )
     if path.exists()
 ]
 SETTINGS = {f"TWOFOLD_{name.upper()}" for name in Settings.model_fields}
@@ -55,6 +58,16 @@ def test_each_setting_that_a_document_names_exists(path: Path) -> None:
 def test_each_file_that_a_document_links_to_exists(path: Path) -> None:
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text(encoding="utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_each_test_that_the_page_on_reliability_names_exists() -> None:
+    text = (ROOT / "RELIABILITY.md").read_text(encoding="utf-8")
+    named: list[tuple[str, str]] = []
+    for path, test in re.findall(r"`(tests/[\w/]+\.py)?::(\w+)`", text):
+        named.append((path or named[-1][0], test))
+    assert len(named) > 20
+    missing = [(path, test) for path, test in named if f"def {test}(" not in (ROOT / path).read_text(encoding="utf-8")]
+    assert missing == []
 
 
 def test_the_page_of_settings_is_the_one_that_make_docs_writes() -> None:
