@@ -70,7 +70,7 @@ def test_after_consent_cycles_go_on_with_a_topic_made_anew(settings: Settings) -
     unasked = run("doctor", "--mend", "--yes")
     assert "Not done without asking" in unasked.output
     mended = run("doctor", "--mend", answers="y\n")
-    assert (mended.exit_code, mended.output.splitlines()[-1]) == (0, "Sound: 8 tables, 2 publications.")
+    assert (mended.exit_code, mended.output.splitlines()[-1]) == (0, "Sound: 9 tables, 2 publications.")
     after = cycle(settings)
     assert after.cut == {old.lane(0): 5, new.lane(0): 5}
     assert (after.accounts[new.lane(0)].folded, after.accounts[new.lane(0)].duplicates) == (3, 2)
