@@ -59,7 +59,7 @@ class MoveAside:
         except OSError as error:
             raise LakeUnreachable(f"Not every file could be moved aside: {error}. Look at the rights there.") from error
         if self.publication is not None:
-            publish(lake, replace(self.publication, published_at=clock()))
+            publish(lake, replace(self.publication, published_at=clock(), lost=()))
             done.append(f"Published {self.publication.sequence}.")
         return " ".join(done)
 

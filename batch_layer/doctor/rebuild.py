@@ -63,8 +63,7 @@ class Rebuild:
         newest = self.publications[-1]
         return (
             f"Rebuild from raw all tables that are made of it, as publication {self.sequence} with the cut of "
-            f"publication {newest.sequence}. Nothing is lost, and nothing needs a restart. Answers of publications "
-            "whose tables stay broken cannot be made again."
+            f"publication {newest.sequence}. Nothing is lost, and nothing needs a restart."
         )
 
     def carry_out(self, lake: Lake, clock: Clock) -> str:

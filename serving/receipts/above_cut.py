@@ -17,12 +17,20 @@ from serving.receipts.taken_in import TakenIn, is_below
 from serving.receipts.token import Made
 from serving.speed_side import SpeedSide
 from twofold.decoding import DECODER_HASH, decode
-from twofold.errors import ClusterDiffers, EventLogUnreachable, MeaningDiffers, RecordsGone, TopicMissing, TopicReplaced
+from twofold.errors import (
+    ClusterDiffers,
+    EventLogUnreachable,
+    LogTruncated,
+    MeaningDiffers,
+    RecordsGone,
+    TopicMissing,
+    TopicReplaced,
+)
 from twofold.fold import fold
-from twofold.lane import at_least
+from twofold.lane import Positions, at_least
 from twofold.ledger import INTERVAL_SCHEMA, MARKET, Ledger
 from twofold.publication import Publication
-from twofold.records import RECORD_SCHEMA, Lost, OpenReader, RecordBatch, batches_of, records_frame
+from twofold.records import RECORD_SCHEMA, Lost, OpenReader, RecordBatch, RecordReader, batches_of, records_frame
 from twofold.resuming import resume
 from twofold.source import Source, sources_hash
 from twofold.speed_state import SpeedHeader
@@ -172,8 +180,9 @@ class AboveCut:
             missing += _less(Lost(gap.lane, begin, end), self._made.lost)
         if missing:
             raise RecordsGone(
-                f"The answer was made of records that are gone: {_shown(missing)}. Retention took them before the "
-                "batch side had taken them in. What lies below a publication's cut can be made again for good."
+                f"The answer was made of records that are gone: {_shown(missing)}. Retention took them, or "
+                "the log ended, before the batch side had taken them in. What lies below a publication's cut can be "
+                "made again for good."
             )
 
     def _lost_to_batch(self) -> list[Lost]:
@@ -186,32 +195,38 @@ class AboveCut:
         ]
 
     def _from_log(self) -> tuple[pl.DataFrame, list[Lost]]:
-        """The records from the newest cut to the positions, and what retention has taken from there on."""
+        """The records from the newest cut to the positions, and what is gone from there on."""
         newest, positions = self._taken_in.newest, self._made.positions
-        start = {lane: newest.cut.get(lane, 0) for lane in positions}
-        closed = newest.log.closed_lanes(start)
-        gone = [Lost(lane, begin, positions[lane]) for lane, begin in closed.items()]
-        goal = {lane: offset for lane, offset in positions.items() if lane not in closed}
+        still_open = newest.still_open(positions)
+        gone = [Lost(lane, newest.cut.get(lane, 0), end) for lane, end in positions.items() if lane not in still_open]
+        if at_least(newest.cut, still_open):
+            return RECORD_SCHEMA.to_frame(), gone
+        start = {lane: newest.cut.get(lane, 0) for lane in still_open}
         try:
             reader = resume(self._declared.open_reader, start, newest.log)
-        except (ClusterDiffers, TopicMissing, TopicReplaced) as error:
+            try:
+                batches = _read_to(reader, still_open)
+                gone += reader.lost
+            finally:
+                reader.close()
+        except (ClusterDiffers, LogTruncated, TopicMissing, TopicReplaced) as error:
             raise RecordsGone(f"What lay above the cut cannot be read any more. {error}") from error
-        batches: list[RecordBatch] = []
-        progressed_at_s = monotonic()
-        try:
-            while not at_least(before := reader.positions, goal):
-                batches += reader.poll(_POLL_MS, _POLL_RECORDS)
-                if reader.positions != before:
-                    progressed_at_s = monotonic()
-                elif monotonic() - progressed_at_s > STALL_S:
-                    raise EventLogUnreachable(
-                        f"No records came for {STALL_S:.0f} s, though the receipt is of {dict(positions)} and reading "
-                        f"stands at {before}. Look at the broker, and ask again."
-                    )
-            gone += reader.lost
-        finally:
-            reader.close()
         return records_frame(batches).filter(is_below(positions)), gone
+
+
+def _read_to(reader: RecordReader, positions: Positions) -> list[RecordBatch]:
+    batches: list[RecordBatch] = []
+    progressed_at_s = monotonic()
+    while not at_least(before := reader.positions, positions):
+        batches += reader.poll(_POLL_MS, _POLL_RECORDS)
+        if reader.positions != before:
+            progressed_at_s = monotonic()
+        elif monotonic() - progressed_at_s > STALL_S:
+            raise EventLogUnreachable(
+                f"No records came for {STALL_S:.0f} s, though the receipt is of {dict(positions)} and reading "
+                f"stands at {before}. Look at the broker, and ask again."
+            )
+    return batches
 
 
 def _less(gap: Lost, others: Iterable[tuple[str, int, int]]) -> list[Lost]:

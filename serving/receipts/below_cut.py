@@ -73,7 +73,7 @@ class BelowCut:
         partials = self._newest_partials() if self._knows_how_many() else self._partials(self._asked_span())
         return BatchSide(
             publication=self._publication,
-            partials={self._query.view.name: SortedPartials(self._query.view, partials.sort(self._query.view.group))},
+            partials={self._query.view.name: SortedPartials.of(self._query.view, partials)},
             holes=OpenHoles(gaps_at(self._lives, self._publication.sequence)),
         )
 

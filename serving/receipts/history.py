@@ -38,12 +38,14 @@ class History:
 
     Attributes:
         sequences: The number of each.
+        given_up: Those of which nothing is made again.
         cuts: For each lane its cut in each publication, which never goes back.
         watermarks: For each venue its watermark in each publication, UTC microseconds, from the state before the first.
         lost: What retention took from under all of them.
     """
 
     sequences: np.ndarray
+    given_up: frozenset[int]
     cuts: Mapping[str, np.ndarray]
     watermarks: Mapping[str, np.ndarray]
     lost: Sequence[Lost]
@@ -70,7 +72,7 @@ class History:
         return pl.Series("sequence_before", numbers[taken_in_by.to_numpy() - 1])
 
     def first_past(self, positions: Mapping[str, int]) -> int | None:
-        """The number of the first publication whose cut has reached some positions, if there is one."""
+        """The number of the first publication not given up whose cut has reached some positions, if there is one."""
         place = 0
         for lane, offset in positions.items():
             if offset > 0:
@@ -78,7 +80,8 @@ class History:
                 if cuts is None:
                     return None
                 place = max(place, int(cuts.searchsorted(offset, side="left")))
-        return int(self.sequences[place]) if place < len(self.sequences) else None
+        past = map(int, self.sequences[place:])
+        return next((sequence for sequence in past if sequence not in self.given_up), None)
 
 
 class HistoryReader:
@@ -87,7 +90,7 @@ class HistoryReader:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._rows: list[_Row] = []
-        self._history = _history([])
+        self._history = _history([], ())
         self._lock = Lock()
 
     def up_to(self, newest: Publication) -> History:
@@ -100,7 +103,7 @@ class HistoryReader:
             known = self._rows[-1].sequence if self._rows else 0
             if known < newest.sequence:
                 self._rows += self._read(known, newest.sequence)
-                self._history = _history(_line(self._rows))
+                self._history = _history(_line(self._rows), newest.given_up)
             return self._history
 
     def _read(self, after: int, newest: int) -> list[_Row]:
@@ -129,11 +132,12 @@ def _line(rows: Iterable[_Row]) -> list[_Row]:
     return line
 
 
-def _history(rows: list[_Row]) -> History:
+def _history(rows: list[_Row], given_up: Iterable[int]) -> History:
     lanes = {lane for row in rows for lane in row.cut}
     venues = {venue for row in rows for venue in row.watermarks}
     return History(
         np.array([row.sequence for row in rows], dtype=np.int64),
+        frozenset(given_up),
         {lane: np.array([row.cut.get(lane, 0) for row in rows], dtype=np.int64) for lane in lanes},
         {venue: np.array([NEVER, *(row.watermarks.get(venue, NEVER) for row in rows)]) for venue in venues},
         [gap for row in rows for gap in row.lost],

@@ -24,7 +24,7 @@ from serving.state import State
 from twofold.clock import to_epoch_us
 from twofold.decoding import DECODER_HASH
 from twofold.errors import ReceiptInvalid
-from twofold.lane import Positions
+from twofold.lane import Lane, Positions
 from twofold.view import View
 
 _PLAIN, _COMPRESSED = b"1j", b"1z"
@@ -38,8 +38,11 @@ _NOT_OURS = (
     "way. If it is old, the key that signed it may have been taken out of the file that TWOFOLD_RECEIPT_KEYS names."
 )
 
-_Topic = tuple[str, list[int], list[int | None], list[int | None]]
-"""A topic's id, its partitions, and for each the cut, and how far the position is past that (past 0 without a cut)."""
+_Topic = tuple[str, list[int | str], list[int | None], list[int | None]]
+"""A topic's id, its lanes, and for each the cut, and how far the position is past that (past 0 without a cut).
+
+A lane is its partition's number, or, where it followed another one, the end of its name.
+"""
 
 
 class Made(msgspec.Struct, array_like=True, frozen=True):
@@ -73,9 +76,9 @@ class Made(msgspec.Struct, array_like=True, frozen=True):
 
     def _by_lane(self) -> list[tuple[str, int | None, int | None]]:
         return [
-            (f"{topic}/{partition}", cut, ahead)
+            (f"{topic}/{lane}", cut, ahead)
             for topic, *columns in self.lanes
-            for partition, cut, ahead in zip(*columns, strict=True)
+            for lane, cut, ahead in zip(*columns, strict=True)
         ]
 
 
@@ -207,13 +210,16 @@ def _plain(first: bytes) -> bytes:
 
 
 def _packed(cut: Positions, positions: Positions) -> list[_Topic]:
-    partitions: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for lane in {**cut, **positions}:
-        topic, _, partition = lane.rpartition("/")
-        partitions[topic].append((int(partition), lane))
-    return [_packed_topic(topic, sorted(partitions[topic]), cut, positions) for topic in sorted(partitions)]
+    topics: dict[str, list[Lane]] = defaultdict(list)
+    for lane in sorted(map(Lane.parse, {**cut, **positions})):
+        topics[lane.topic_id].append(lane)
+    return [_packed_topic(topic, lanes, cut, positions) for topic, lanes in topics.items()]
 
 
-def _packed_topic(topic: str, lanes: list[tuple[int, str]], cut: Positions, positions: Positions) -> _Topic:
-    ahead = [positions[lane] - cut.get(lane, 0) if lane in positions else None for _, lane in lanes]
-    return topic, [number for number, _ in lanes], [cut.get(lane) for _, lane in lanes], ahead
+def _packed_topic(topic: str, lanes: list[Lane], cut: Positions, positions: Positions) -> _Topic:
+    ends: list[int | str] = [
+        str(lane).removeprefix(f"{topic}/") if lane.succession else lane.partition for lane in lanes
+    ]
+    names = [str(lane) for lane in lanes]
+    ahead = [positions[name] - cut.get(name, 0) if name in positions else None for name in names]
+    return topic, ends, [cut.get(name) for name in names], ahead

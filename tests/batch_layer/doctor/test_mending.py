@@ -8,17 +8,22 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import polars as pl
 import pytest
 from lake_files import TABLES, LakeFiles, cut_in_half, damage_inside, empty
 from laws.parts import check_rows, check_tables, cuts_up_to
 from oracle import Oracle, OracleRecord
 from small_market import LANES, SmallMarket
+from vouched import given_of, vouching
 
 from batch_layer.doctor import Definitions, Mend, examine, mends
 from batch_layer.doctor.mending import MoveAside
 from batch_layer.doctor.rebuild import Rebuild
+from serving.answer import answer
 from serving.batch_side import load_batch_side
+from serving.query import Query
+from serving.seam import Pair
 from twofold.account import Account
 from twofold.errors import EventLogUnreachable, GivenUp, LakeError
 from twofold.lake import TableWriter
@@ -237,6 +242,23 @@ def test_what_is_damaged_inside_is_rebuilt(market: SmallMarket, files: LakeFiles
     damage_inside(files.added("trades", 2))
     assert mend_all(market)[0].startswith("Rebuild from raw")
     check_goes_on(market)
+
+
+def test_earlier_answers_are_made_again_also_from_what_was_rebuilt(market: SmallMarket, files: LakeFiles) -> None:
+    market.trade("10:02:40", trade_id=2_000)
+    market.cycle()
+    market.trade("10:00:40", trade_id=1_999)  # fills a gap that was open, and comes late
+    market.cycle()
+    receipts, publications = vouching(market.lake), Publications(market.lake)
+    batches = [load_batch_side(market.lake, VIEWS, publications.at(number), None) for number in range(1, 6)]
+    asked = Query(VIEWS["bars"], 60_000_000)
+    before = [given_of(receipts, answer(asked, Pair(batch, mode="unused"))) for batch in batches]
+    files.added("trades", 2).unlink()
+    files.added("gap_log", 1).unlink()
+    offered(market)[0].carry_out(market.lake, lambda: NOON)
+    assert newest(market).sequence == 6
+    remaker = vouching(market.lake).remaker
+    assert [remaker.make_again(orjson.loads(given.receipt)["token"]) for given in before] == before
 
 
 def test_a_raw_that_is_damaged_inside_stops_a_rebuild_with_an_error(market: SmallMarket, files: LakeFiles) -> None:

@@ -77,3 +77,11 @@ def test_what_was_gone_back_from_is_no_part_of_it(market: SmallMarket) -> None:
         assert history.cuts[LANES[1]].tolist() == [0, 0, 1]
         assert history.taken_in_by(pl.Series([LANES[1]]), pl.Series([0])).to_list() == [3]
         assert history.first_past({LANES[1]: 1}) == 5
+
+
+def test_a_publication_that_was_given_up_is_passed_over_where_one_is_looked_for(market: SmallMarket) -> None:
+    publications = Publications(market.lake)
+    publish(market.lake, replace(publications.newest(), sequence=4, given_up=(2,)))
+    history = HistoryReader(market.lake).up_to(publications.newest())
+    assert history.sequences.tolist() == [1, 2, 3, 4]
+    assert history.first_past({LANES[1]: 1}) == 3

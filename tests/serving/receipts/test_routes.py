@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from eventually import eventually
 from served import Served, assert_is_problem, served
@@ -18,7 +22,7 @@ from vouched import KEYS, vouching
 from serving.query import Query
 from serving.receipts.token import TokenSigner
 from serving.state import State
-from twofold.publication import PUBLICATIONS
+from twofold.publication import PUBLICATIONS, Publications, publish
 from twofold.source import SHIPPED_SOURCES
 from twofold.view import View
 from twofold.views import VIEWS
@@ -91,6 +95,24 @@ def test_each_page_is_made_again(api: Served) -> None:
     for page in (first, second):
         assert len(page.json()["rows"]) == 1
         assert again(api, page.json()["receipt"]["token"]).content == b"{%b}" % text_of(page)
+
+
+def test_every_format_carries_the_same_receipt(api: Served) -> None:
+    token = token_of(api, limit=1)
+    receipt = again(api, token).content.partition(b',"receipt":')[2][:-1]
+    files = {name: api.get("/v1/views/bars", limit=1, format=name).content for name in ("arrow", "parquet")}
+    schemas = pa.ipc.open_stream(files["arrow"]).schema, pq.read_schema(BytesIO(files["parquet"]))
+    assert [schema.metadata[b"twofold.receipt"] for schema in schemas] == [receipt, receipt]
+    told = api.get("/v1/views/bars", limit=1, format="csv").headers["Twofold-Receipt"]
+    assert orjson.loads(told) == orjson.loads(receipt)
+    assert orjson.loads(receipt)["token"] == token
+
+
+def test_a_publication_that_was_given_up_is_gone(api: Served, market: SmallMarket) -> None:
+    token = token_of(api)
+    newest = Publications(market.lake).newest()
+    publish(market.lake, replace(newest, sequence=2, given_up=(1,)))
+    assert_is_problem(again(api, token), 410, "Publication 1", "given up")
 
 
 def test_an_answer_without_rows_is_made_again_too(api: Served) -> None:

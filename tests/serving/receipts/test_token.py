@@ -53,6 +53,9 @@ def lanes_of(count: int, first: int = 0) -> dict[str, int]:
     return {f"{TOPIC}/{number}": first + number * 7_919_317 % 99_999_989 for number in range(count)}
 
 
+LANES = [*lanes_of(12), f"{TOPIC}/3~1", f"{TOPIC}/3~2", f"{TOPIC}/11~10"]
+"""Some of which followed others in the same partition."""
+
 SOME = state_of(lanes_of(4), lanes_of(4, 55), [(f"{TOPIC}/1", 7_919_317, 7_919_320)])
 
 
@@ -65,8 +68,8 @@ def altered(token: str) -> list[str]:
 
 
 @given(
-    cut=st.dictionaries(st.sampled_from([*lanes_of(12), "imported/0"]), st.integers(0, 2**62)),
-    positions=st.none() | st.dictionaries(st.sampled_from(list(lanes_of(12))), st.integers(0, 2**62)),
+    cut=st.dictionaries(st.sampled_from([*LANES, "imported/0"]), st.integers(0, 2**62)),
+    positions=st.none() | st.dictionaries(st.sampled_from(LANES), st.integers(0, 2**62)),
 )
 def test_a_token_holds_cut_and_positions_of_whatever_lanes(
     cut: dict[str, int], positions: dict[str, int] | None
