@@ -7,7 +7,8 @@
     ├── QueryError               a question to the serving API cannot be answered as asked
     │   ├── TooMuch              its answer would be larger than one may be
     │   ├── NotAcceptable        its answer cannot be written in a way that was asked for
-    │   └── CursorGone           the answer that a cursor goes on with is no longer held
+    │   ├── CursorGone           the answer that a cursor goes on with is no longer held
+    │   └── ServingAway          the serving API does not answer, or is not ready to
     ├── ArithmeticOverflow       a sum left the range of its decimal type
     ├── CaptureError             a file of trades cannot be read
     ├── SchedulerUnreachable     no Prefect server answers
@@ -31,7 +32,8 @@
     │   ├── PublicationUnknown   the lake has no such publication
     │   ├── MeaningDiffers       decoder, sources or publication are others than the receipt names
     │   ├── ViewRetired          the view is not declared so any more
-    │   └── RecordsGone          records above the cut are neither in the lake nor in the event log
+    │   ├── RecordsGone          records above the cut are neither in the lake nor in the event log
+    │   └── AnswersDiffer        answers came out otherwise when they were made again, or could not be
     ├── SpeedError
     │   ├── BaseGone             the speed worker does not hold that base (any more)
     │   └── SpeedAway            the speed worker does not answer
@@ -86,6 +88,10 @@ class NotAcceptable(QueryError):
 
 class CursorGone(QueryError):
     """The answer that a cursor goes on with is no longer held; begin again without a cursor."""
+
+
+class ServingAway(QueryError):
+    """The serving API does not answer at all, or is not ready to; asked again later it may be."""
 
 
 class ArithmeticOverflow(TwofoldError):
@@ -189,6 +195,10 @@ class ViewRetired(ReceiptError):
 
 class RecordsGone(ReceiptError):
     """Records that an answer was made of are neither in the lake nor in the event log any more."""
+
+
+class AnswersDiffer(ReceiptError):
+    """Answers came out otherwise when they were made again, or could not be made again right after they were given."""
 
 
 class SpeedError(TwofoldError):
