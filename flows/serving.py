@@ -16,6 +16,7 @@ from prefect.schedules import Cron, Interval, Schedule
 from prefect.settings import PREFECT_API_URL
 
 from flows.batch_cycle import batch_cycle
+from flows.end_of_day import end_of_day
 from flows.leftovers import Leftovers
 from flows.verify_receipts import verify_receipts
 from twofold.errors import SchedulerUnreachable
@@ -26,6 +27,9 @@ R = TypeVar("R")
 
 DEPLOYMENT = "twofold"
 """The name of each served deployment; full names are `batch-cycle/twofold` and so on."""
+
+END_OF_DAY = "30 0 * * *"
+"""When the day before is reported, by cron in UTC."""
 
 VERIFICATION = "20 * * * *"
 """When answers are made again, by cron in UTC: each hour."""
@@ -53,6 +57,9 @@ def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
     """What is served; prefect.yaml has the same for a work pool."""
     interval = timedelta(seconds=settings.cycle_interval_s)
     yield _deployment(batch_cycle, Interval(interval), "Moves the published cut up to what the event log holds.")
+    yield _deployment(
+        end_of_day, Cron(END_OF_DAY, timezone="UTC"), "Makes bars, volatility and risk of the day before."
+    )
     yield _deployment(
         verify_receipts, Cron(VERIFICATION, timezone="UTC"), "Makes answers again from their receipts, and compares."
     )

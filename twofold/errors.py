@@ -4,6 +4,7 @@
     ├── SettingsError            a setting is missing, malformed or contradicts another
     ├── DeclarationError         a view or a source is declared wrongly
     ├── UnknownName              a name was asked for that does not exist
+    │   └── NothingTraded        there is no trade on a day that was asked for
     ├── QueryError               a question to the serving API cannot be answered as asked
     │   ├── TooMuch              its answer would be larger than one may be
     │   ├── NotAcceptable        its answer cannot be written in a way that was asked for
@@ -11,6 +12,7 @@
     │   └── ServingAway          the serving API does not answer, or is not ready to
     ├── ArithmeticOverflow       a sum left the range of its decimal type
     ├── CaptureError             a file of trades cannot be read
+    ├── PositionsUnreadable      a file of positions cannot be read
     ├── SchedulerUnreachable     no Prefect server answers
     ├── EventLogError
     │   ├── EventLogUnreachable  no broker answers
@@ -46,6 +48,7 @@ A message says what happened, to what, and what to do next.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from difflib import get_close_matches
 
 
@@ -74,6 +77,13 @@ class UnknownName(TwofoldError):
         super().__init__(f"There is no {kind} {name!r}.{hint} Known: {names}.")
 
 
+class NothingTraded(UnknownName):
+    """There is no trade on a day that was asked for; the message names the first and the last day that have any."""
+
+    def __init__(self, sequence: int, day: date, first_and_last: Iterable[date]) -> None:
+        super().__init__(f"trade in publication {sequence} on", str(day), map(str, first_and_last))
+
+
 class QueryError(TwofoldError):
     """A question to the serving API cannot be answered as asked."""
 
@@ -100,6 +110,10 @@ class ArithmeticOverflow(TwofoldError):
 
 class CaptureError(TwofoldError):
     """A file of trades cannot be read."""
+
+
+class PositionsUnreadable(TwofoldError):
+    """A file of positions cannot be read; the message names the line."""
 
 
 class SchedulerUnreachable(TwofoldError):

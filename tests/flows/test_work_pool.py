@@ -16,7 +16,7 @@ from eventually import eventually
 from kafka import KafkaProducer
 from prefect.client.orchestration import get_client
 from scheduling import PrefectServer
-from small_market import trade_value
+from small_market import DAY, trade_value
 
 from flows.serving import DEPLOYMENT, deployments
 from twofold.event_log.topic import ensure_topic
@@ -131,6 +131,13 @@ def test_a_worker_of_the_pool_verifies_receipts_and_says_that_serving_is_away(po
     ended = pool.run("verify-receipts", answers=3)
     assert ended["state_type"] == "FAILED"
     assert "Serving does not answer at 127.0.0.1:1" in ended["state"]["message"]
+
+
+def test_a_worker_of_the_pool_makes_an_end_of_day(pool: Pool, lake: Lake) -> None:
+    ended = pool.run("end-of-day", day=DAY)
+    assert ended["state_type"] == "COMPLETED"
+    assert f"figures of {DAY}, made of publication 1" in ended["state"]["message"]
+    assert lake.exists("end_of_day")
 
 
 def test_the_server_knows_what_each_parameter_means(pool: Pool) -> None:
