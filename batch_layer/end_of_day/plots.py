@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from batch_layer.end_of_day.making import EndOfDay
+from batch_layer.end_of_day.making import PART, EndOfDay
 from batch_layer.end_of_day.risk import CONFIDENCES
 from batch_layer.end_of_day.stress import SHOCKS
 
@@ -53,8 +54,9 @@ def _prices(parts: pl.DataFrame, venue: str, symbol: str) -> Figure:
     times, close, volume = rows["window_start"].to_list(), rows["close"].cast(float), rows["volume"].cast(float)
     figure, axes = _empty("UTC", "close")
     axes.plot(times, close.to_list(), color="tab:blue", marker="." if rows.height == 1 else "")
+    axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     beside = axes.twinx()
-    beside.bar(times, volume.to_list(), width=1 / 400, color="tab:gray", alpha=0.4)
+    beside.bar(times, volume.to_list(), width=PART / timedelta(days=1), align="edge", color="tab:gray", alpha=0.4)
     beside.set_ylabel("volume")
     return figure
 

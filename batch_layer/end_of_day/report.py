@@ -98,6 +98,8 @@ def _write_pdf(made: EndOfDay, shown: Sequence[tuple[str, Figure]], path: Path) 
                 grid = axes.table(
                     rows[first : first + _ROWS_A_PAGE], colLabels=head, loc="upper center", cellLoc="left"
                 )
+                grid.auto_set_font_size(value=False)
+                grid.auto_set_column_width(list(range(len(head))))
                 for cell in grid.get_celld().values():
                     cell.get_text().set_parse_math(False)
                 pdf.savefig(page)
