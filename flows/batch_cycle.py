@@ -11,6 +11,7 @@ from batch_layer.cycle import BatchCycle, Folded
 from batch_layer.intake import Intake
 from batch_layer.report import by_lane
 from batch_layer.turn import turn
+from flows.assets import tell_assets
 from flows.stage import stage, unsearched
 from twofold.errors import Superseded, TurnTaken
 from twofold.event_log.opening import log_opener
@@ -56,17 +57,21 @@ def batch_cycle(max_records: int | None = None) -> State[object]:
             cycle = BatchCycle(
                 lake, log_opener(settings), VIEWS, settings.sources, settings.default_source, settings.hole_age_s
             )
-            return _run(cycle, settings.cycle_max_records if max_records is None else max_records)
+            state, publication = _run(cycle, settings.cycle_max_records if max_records is None else max_records)
+            if publication is not None:
+                tell_assets(lake, settings.topic, cycle.parent, publication)
+            return state
     except TurnTaken as taken:
         return Completed(name="Skipped", message=str(taken))
     except Superseded as superseded:
         return Completed(name="Superseded", message=str(superseded))
 
 
-def _run(cycle: BatchCycle, max_records: int) -> State[object]:
+def _run(cycle: BatchCycle, max_records: int) -> tuple[State[object], Publication | None]:
     intake = ingest(cycle, max_records)
     if not cycle.has_news(intake):
-        return Completed(name="Nothing new", message=f"The log ends at the cut of publication {cycle.parent.sequence}.")
+        ends = f"The log ends at the cut of publication {cycle.parent.sequence}."
+        return Completed(name="Nothing new", message=ends), None
     folded = fold(cycle, unsearched(intake))
     publication = publish(cycle, unsearched(intake), folded)
     table = by_lane(cycle.parent, intake, folded)
@@ -76,4 +81,4 @@ def _run(cycle: BatchCycle, max_records: int) -> State[object]:
     if intake.stalled:
         lanes = ", ".join(intake.stalled)
         get_run_logger().warning("No records came of %s, though the log has more: look at the broker.", lanes)
-    return Completed(message=summary)
+    return Completed(message=summary), publication
