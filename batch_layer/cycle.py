@@ -23,6 +23,7 @@ from twofold.decoding import DECODER_HASH, Decoded, decode
 from twofold.fold import fold as fold_views
 from twofold.gap_log import gap_changes
 from twofold.gaps import OpenHoles
+from twofold.horizon import horizons_us, is_remembered
 from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.ledger import INTERVAL_SCHEMA, Ledger, Sorted, coalesce
 from twofold.publication import Publication, Publications, found_lake, publish
@@ -87,6 +88,7 @@ class BatchCycle:
         self._views = views
         self._sources = sources
         self._default_source = default_source
+        self._horizons = horizons_us(sources)
         self._gap_rules = GapRules(contiguous_venues(sources), round(hole_age_s * 1_000_000))
         self._clock = clock
         found_lake(lake)
@@ -131,7 +133,8 @@ class BatchCycle:
         decoded = decode(intake.batches, self._sources, self._default_source)
         ids = self._take_in_ids(decoded)
         fresh = ids.told_apart.fresh
-        conflicts = find_conflicts(ids.told_apart, self._lake, self.parent.tables.get(TRADES.name))
+        is_known = self._is_known("trade_id", "arrival_time")
+        conflicts = find_conflicts(ids.told_apart, self._lake, self.parent.tables.get(TRADES.name), is_known)
         duplicates = ids.told_apart.repeated.join(conflicts, on=["lane", "offset"], how="anti")
         letters = conflict_letters(conflicts, intake.batches, self._default_source)
         rejected = pl.concat([decoded.rejected, letters])
@@ -178,11 +181,12 @@ class BatchCycle:
         """Tell trades apart, add their ids to the ledger, and look what is missing between those that it has."""
         ledger_writer, gap_writer = self._writer(LEDGER), self._writer(GAPS)
         rows, before = ledger_writer.rows().collect(), gap_writer.rows().collect()
-        ledger = Ledger(rows.select(INTERVAL_SCHEMA.names()))
+        is_known = self._is_known("first_id", "first_arrival")
+        ledger = Ledger(rows.filter(is_known).select(INTERVAL_SCHEMA.names()))
         told_apart = ledger.sort_out(decoded.trades)
         ledger.add(told_apart.added)
         added = with_times(told_apart.added.frame, told_apart.fresh)
-        add_intervals(ledger_writer, rows, added)
+        add_intervals(ledger_writer, rows, added, is_known)
         arrivals = newest_arrivals_us(self.parent.arrivals, told_apart.fresh)
         gaps = find_gaps(
             coalesce(self._gap_rules.among(pl.concat([rows, added]))),
@@ -201,6 +205,10 @@ class BatchCycle:
             GAP_LOG.name: self._append(GAP_LOG, changes),
         }
         return _Ids(told_apart, OpenHoles(before), gaps, arrivals, tables)
+
+    def _is_known(self, id_column: str, arrival_column: str) -> pl.Expr:
+        """The rows of tables of the parent whose ids its ledger remembers."""
+        return is_remembered(id_column, arrival_column, self.parent.arrivals, self._horizons)
 
     def _writer(self, spec: TableSpec) -> TableWriter:
         writer = TableWriter(self._lake, spec)

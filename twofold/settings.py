@@ -86,6 +86,19 @@ class Settings(BaseSettings):
         except orjson.JSONDecodeError as error:
             raise ValueError(f"this is not JSON: {error}") from None
 
+    @field_validator("sources")
+    @classmethod
+    def _one_kind_of_ids(cls, value: dict[str, Source]) -> dict[str, Source]:
+        """A venue has one space of ids: all of its sources tell repeats alike."""
+        told_by: dict[str, set[float | None]] = {}
+        for source in value.values():
+            told_by.setdefault(source.venue, set()).add(source.horizon_s if source.is_opaque else None)
+        if mixed := sorted(venue for venue, kinds in told_by.items() if len(kinds) > 1):
+            raise ValueError(
+                f"sources of one venue must all have opaque ids with one `horizon_s`, or none may; mixed: {mixed}"
+            )
+        return value
+
     @field_validator("speed_address")
     @classmethod
     def _addresses(cls, value: str) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from twofold.decoding import DECODER_HASH
 from twofold.decoding.rules import RULES, hash_of
 
-KNOWN_HASH = "b2e1d8d80373383d238e723c72e6f5022eb127fbcf586326e68e594c917c5336"
+KNOWN_HASH = "e6d60a2fc5f1b0de0fceb1f9476c0b3bd3c11da5cec07132a4b5631a2fcc5dd7"
 
 
 def test_the_hash_is_that_of_the_declared_rules() -> None:
