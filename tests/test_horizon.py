@@ -22,7 +22,8 @@ from serving.query import Query
 from serving.receipts.remaking import MadeAgain
 from serving.seam import Pair
 from speed_layer.base import load_base
-from twofold.decoding import trade_key
+from twofold.decoding import canonical
+from twofold.decoding.trade_key import numbers_of
 from twofold.horizon import horizons_us
 from twofold.publication import Publication, Publications
 from twofold.source import SHIPPED_SOURCES
@@ -146,7 +147,7 @@ def test_a_repeat_after_the_horizon_is_compared_with_no_body_that_is_forgotten(m
 def test_two_keys_of_one_number_are_a_conflict_that_names_them(
     market: KeyedMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("twofold.decoding.canonical.number_of", lambda key: trade_key.number_of(key[:1]))
+    monkeypatch.setattr(canonical, "numbers_of", lambda keys: numbers_of([key[:1] for key in keys]))
     market.trade("10:00:00", trade_id="a1")
     market.trade("10:00:00", trade_id="a2")
     publication = market.cycle()

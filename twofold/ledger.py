@@ -67,6 +67,17 @@ class Intervals:
         for place, first_id, last_id in zip(self.places, self.first_ids, self.last_ids, strict=True):
             yield self.markets[place], first_id, last_id
 
+    def parted(self) -> tuple[Intervals, dict[Market, np.ndarray]]:
+        """Those of ids that are numbers, and the numbers of keys by market."""
+        if not self.first_ids or min(self.first_ids) >= 0:
+            return self, {}
+        ids, places = np.array(self.first_ids), np.array(self.places)
+        is_key = ids < 0
+        keys = {self.markets[place]: ids[is_key & (places == place)] for place in np.unique(places[is_key])}
+        rest = np.flatnonzero(~is_key)
+        last_ids = [self.last_ids[at] for at in rest]
+        return Intervals(self.markets, places[rest].tolist(), ids[rest].tolist(), last_ids), keys
+
     @property
     def frame(self) -> pl.DataFrame:
         """The intervals as `INTERVAL_SCHEMA`."""
@@ -176,17 +187,17 @@ class Ledger:
 
     def add(self, added: Intervals) -> None:
         """Take in more ids."""
-        keys: dict[Market, list[int]] = {}
-        for market, first_id, last_id in added:
-            seen = self._seen.get(market)
-            if seen is None:
-                seen = self._seen[market] = _Seen()
-            if first_id < 0:
-                keys.setdefault(market, []).append(first_id)
-            else:
-                seen.add(first_id, last_id)
+        numbered, keys = added.parted()
+        for market, first_id, last_id in numbered:
+            self._seen_of(market).add(first_id, last_id)
         for market, numbers in keys.items():
-            self._seen[market].keys.add(np.array(numbers))
+            self._seen_of(market).keys.add(numbers)
+
+    def _seen_of(self, market: Market) -> _Seen:
+        seen = self._seen.get(market)
+        if seen is None:
+            seen = self._seen[market] = _Seen()
+        return seen
 
     def unseen(self, intervals: pl.DataFrame) -> pl.DataFrame:
         """The parts of intervals (`INTERVAL_SCHEMA`) whose ids have not been seen."""

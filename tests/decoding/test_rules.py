@@ -3,7 +3,7 @@ from __future__ import annotations
 from twofold.decoding import DECODER_HASH
 from twofold.decoding.rules import RULES, hash_of
 
-KNOWN_HASH = "e6d60a2fc5f1b0de0fceb1f9476c0b3bd3c11da5cec07132a4b5631a2fcc5dd7"
+KNOWN_HASH = "05ec0437633eaa8ce87db5ce8ef8c89d5a5874ebc68f65573904b167e7c202a2"
 
 
 def test_the_hash_is_that_of_the_declared_rules() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Any, NoReturn
+
+import xxhash
 
 from oracle.record import OracleRecord, OracleSource
 
@@ -50,8 +51,7 @@ class OracleTrade:
         """By what trades of one instant are ordered: the id, or the number that stands for it."""
         if isinstance(self.trade_id, int):
             return self.trade_id
-        digest = hashlib.blake2b(self.trade_id.encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") % 2**63 - 2**63
+        return int(xxhash.xxh3_64_hexdigest(self.trade_id.encode()), 16) % 2**63 - 2**63
 
 
 Identity = tuple[str, str, int | str]

@@ -11,7 +11,7 @@ import polars as pl
 from twofold.decoding.dead_letter import Reason, Refused, shorten
 from twofold.decoding.json_record import JsonRecord
 from twofold.decoding.reading import read_each
-from twofold.decoding.trade_key import LONGEST_KEY, number_of
+from twofold.decoding.trade_key import LONGEST_KEY, number_of, numbers_of
 from twofold.decoding.wire_format import FIELD_SCHEMA, LEAST_INT64, MOST_INT64, Fields, Named
 
 RULES = """\
@@ -54,9 +54,9 @@ def read_canonical(values: Sequence[bytes]) -> Fields:
 def read_canonical_keys(values: Sequence[bytes]) -> Fields:
     """Read values of the canonical format whose ids are keys."""
     reading = read_each(values, _KEYED_STRICT.decode, _keyed)
-    keys = pl.Series("trade_key", [trade.trade_id for trade in reading.objects], dtype=pl.String)
-    ids = pl.Series("trade_id", list(map(number_of, keys)), dtype=pl.Int64)
-    return Fields(_columns(reading.objects, ids, keys), reading.places, reading.refused)
+    keys = [trade.trade_id for trade in reading.objects]
+    columns = _columns(reading.objects, numbers_of(keys), pl.Series("trade_key", keys, dtype=pl.String))
+    return Fields(columns, reading.places, reading.refused)
 
 
 def identify_canonical(value: bytes) -> Named:
