@@ -167,7 +167,7 @@ class Market:
 
     def _body(self, sending: Sending) -> bytes:
         event_us = self.now_ms * 1000 - sending.late_us
-        if sending.source != "binance-spot":
+        if sending.source in {"simulator", "keyed"}:
             trade_id = f"0x{sending.trade_id:x}" if sending.source == "keyed" else sending.trade_id
             trade = {"symbol": sending.symbol, "trade_id": trade_id, "price": sending.price}
             return json.dumps(trade | {"size": sending.size, "side": sending.side, "event_time_us": event_us}).encode()
