@@ -7,7 +7,8 @@
     ├── QueryError               a question to the serving API cannot be answered as asked
     │   ├── TooMuch              its answer would be larger than one may be
     │   ├── NotAcceptable        its answer cannot be written in a way that was asked for
-    │   └── CursorGone           the answer that a cursor goes on with is no longer held
+    │   ├── CursorGone           the answer that a cursor goes on with is no longer held
+    │   └── TooManyStreams       as many streams are read as serving can give
     ├── ArithmeticOverflow       a sum left the range of its decimal type
     ├── CaptureError             a file of trades cannot be read
     ├── SchedulerUnreachable     no Prefect server answers
@@ -86,6 +87,10 @@ class NotAcceptable(QueryError):
 
 class CursorGone(QueryError):
     """The answer that a cursor goes on with is no longer held; begin again without a cursor."""
+
+
+class TooManyStreams(QueryError):
+    """As many streams are read, or questions followed, as serving can give; come back later."""
 
 
 class ArithmeticOverflow(TwofoldError):

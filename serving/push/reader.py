@@ -1,0 +1,73 @@
+"""One reader of a stream: where it stands among the events of what it follows."""
+
+from __future__ import annotations
+
+import asyncio
+
+from serving.push.event import Event, end
+from serving.push.followed import Followed, Why
+
+MOST_BEHIND = 16
+"""Events that a reader may be behind; one that is behind more is told the newest state in place of them."""
+
+MOST_CONFLATED = 8
+"""How many times in a row that may be so; a reader that never comes up with what happens is dropped."""
+
+SLOW = end(
+    "slow",
+    "You read more slowly than rows change, so the stream ends here. Ask for less by symbol, columns or last, read "
+    "faster, and go on with the last id that you had.",
+)
+
+
+class Reader:
+    """A reader. All that is kept of it is a place; events are shared.
+
+    Args:
+        followed: what it reads.
+        last_event_id: the id of the last event that it had, if it comes back.
+    """
+
+    def __init__(self, followed: Followed, last_event_id: str | None = None) -> None:
+        self._followed = followed
+        place = None if last_event_id is None else followed.place_after(last_event_id)
+        self._place = place
+        self._why: Why = "begin" if last_event_id is None else "unknown_id"
+        self._conflated = 0
+        # Whoever comes back is told all that it missed, as far as that is kept.
+        self._is_coming_back = place is not None
+
+    async def next(self, patience_s: float) -> Event | None:
+        """The next event; None if there was none for so many seconds."""
+        try:
+            async with asyncio.timeout(patience_s):
+                while True:
+                    event = self._ready()
+                    if event is not None:
+                        return event
+                    await self._followed.news()
+        except TimeoutError:
+            return None
+
+    def _ready(self) -> Event | None:
+        followed = self._followed
+        if self._place is None:
+            self._place = followed.next_place
+            return followed.state(self._why)
+        behind = followed.next_place - self._place
+        if behind == 0:
+            self._conflated, self._is_coming_back = 0, False
+            return followed.ended
+        event = followed.event(self._place)
+        if event is None or (behind > MOST_BEHIND and not self._is_coming_back):
+            return self._conflate()
+        self._place += 1
+        return event
+
+    def _conflate(self) -> Event:
+        self._conflated += 1
+        if self._conflated > MOST_CONFLATED:
+            return SLOW
+        self._is_coming_back = False
+        self._place = self._followed.next_place
+        return self._followed.state("behind")
