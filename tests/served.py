@@ -88,6 +88,7 @@ def served(
     worker_left: bool = False,
     timing: Timing = TIMING,
     listening: socket.socket | None = None,
+    port: int = 0,
 ) -> Iterator[Served]:
     """Run the serving API over a lake and a speed worker; by default no event log is there to make answers again.
 
@@ -99,14 +100,14 @@ def served(
         assert seam.newest is not None
         seam.current = Pair(seam.newest)
     app = make_app(seam, VIEWS, receipts or vouching(lake), timing)
-    with running(app, listening) as client:
+    with running(app, listening, port) as client:
         yield Served(client, seam, app.state.server)
 
 
 @contextmanager
-def running(app: FastAPI, listening: socket.socket | None = None) -> Iterator[httpx.Client]:
-    """Run an application on a free port, or a socket that listens already; gives a client of it."""
-    config = uvicorn.Config(app, port=0, log_level="warning", ws_per_message_deflate=False)
+def running(app: FastAPI, listening: socket.socket | None = None, port: int = 0) -> Iterator[httpx.Client]:
+    """Run an application on a free port, a certain one, or a socket that listens already; gives a client of it."""
+    config = uvicorn.Config(app, port=port, log_level="warning", ws_per_message_deflate=False)
     server = Server(config, app.state.hub) if hasattr(app.state, "hub") else uvicorn.Server(config)
     app.state.server = server
     sockets = None if listening is None else [listening]

@@ -19,9 +19,9 @@ from serving.state import State
 from serving.writing import rows_json
 from twofold.errors import TooMuch
 
-MOST_EVENTS = 256
+MOST_EVENTS = 1024
 MOST_BYTES = 2 * 1024**2
-MOST_IDS = 1024
+MOST_IDS = 2048
 """What is kept of events that have been told; a reader that left comes back to these without loss."""
 
 MOST_ROWS = 10_000
