@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from time import monotonic
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import orjson
 
 from serving.answer import Answer, answer, answer_of_known
-from serving.push.changes import changed
+from serving.push.changes import Change, changed
 from serving.push.event import Event, members
 from serving.query import Query
 from serving.receipts.vouching import Receipts
@@ -18,11 +18,15 @@ from serving.seam import Pair
 from serving.state import State
 from serving.writing import rows_json
 from twofold.errors import TooMuch
+from twofold.lane import at_least
 
 MOST_EVENTS = 1024
 MOST_BYTES = 2 * 1024**2
 MOST_IDS = 2048
 """What is kept of events that have been told; a reader that left comes back to these without loss."""
+
+MOST_BRIDGES = 8
+"""Ways on from states of before that are kept, for readers that come back together."""
 
 MOST_ROWS = 10_000
 """Rows that one question may be followed for."""
@@ -30,6 +34,18 @@ MOST_ROWS = 10_000
 Why = Literal["begin", "unknown_id", "behind", "leap"]
 """Why rows are told whole: the stream begins; what was told last is not known any more; the reader is slow; or what
 changed since cannot be told as a change."""
+
+
+class Bridge(NamedTuple):
+    """The way of a reader from what it was told to what others are told: an event, if anything is different.
+
+    Attributes:
+        event: What it is told first.
+        place: The number of the event that follows.
+    """
+
+    event: Event | None
+    place: int
 
 
 class Followed:
@@ -55,6 +71,7 @@ class Followed:
         self._bytes = 0
         self._first = 0
         self._places: OrderedDict[str, int] = OrderedDict()
+        self._bridges: OrderedDict[str, Bridge] = OrderedDict()
         self._news = asyncio.Event()
 
     @property
@@ -75,6 +92,31 @@ class Followed:
         told = self._state(why, self._answer, self._receipt, self._pair)
         self._note(told, self.next_place)
         return told
+
+    def known_bridge(self, event_id: str) -> Bridge | None:
+        """The way on from what an id names, if it is known."""
+        place = self.place_after(event_id)
+        if place is not None:
+            return Bridge(None, place)
+        bridge = self._bridges.get(event_id)
+        return bridge if bridge is not None and bridge.place >= self._first else None
+
+    async def bridge_from(self, event_id: str, before: Answer) -> Bridge | None:
+        """The way from an earlier answer, by its id, to now; None where that cannot be told as a change.
+
+        Raises:
+            TooMuch: more would have to be looked through than one answer may be made of.
+            ArithmeticOverflow: a sum left the range of its type.
+        """
+        async with self.moving:
+            bridge = self.known_bridge(event_id) or await asyncio.to_thread(self._bridge, before)
+            if bridge is not None:
+                self._bridges[event_id] = bridge
+                if len(self._bridges) > MOST_BRIDGES:
+                    self._bridges.popitem(last=False)
+                if bridge.event is not None:
+                    self._note(bridge.event, bridge.place)
+            return bridge
 
     async def news(self) -> None:
         """Wait for the next event, or the end."""
@@ -127,6 +169,18 @@ class Followed:
             return now, receipt, self._state("leap", now, receipt, pair)
         if change.rows.is_empty() and not has_news:
             return now, receipt, None
+        return now, receipt, self._change(change, now, receipt)
+
+    def _bridge(self, before: Answer) -> Bridge | None:
+        if not at_least(self._answer.state.positions, before.state.positions):
+            return None
+        change = changed(before, self._answer, self._pair)
+        if change is None:
+            return None
+        event = None if change.rows.is_empty() else self._change(change, self._answer, self._receipt)
+        return Bridge(event, self.next_place)
+
+    def _change(self, change: Change, now: Answer, receipt: bytes) -> Event:
         data = members(
             view=orjson.dumps(self.query.view.name),
             rows=rows_json(change.rows),
@@ -134,7 +188,7 @@ class Followed:
             receipt=receipt if change.source is now else self._receipts.vouch(change.source),
             freshness=orjson.dumps(now.state.freshness()),
         )
-        return now, receipt, Event("change", _id(receipt), data)
+        return Event("change", _id(receipt), data)
 
     def _state(self, why: Why, told: Answer, receipt: bytes, pair: Pair) -> Event:
         data = members(

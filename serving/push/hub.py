@@ -12,6 +12,7 @@ from time import monotonic
 from serving.push.event import end
 from serving.push.followed import Followed, first_answer
 from serving.push.reader import Reader
+from serving.push.returns import Returns
 from serving.query import Query
 from serving.receipts.vouching import Receipts
 from serving.seam import Pair, Seam
@@ -57,6 +58,7 @@ class Hub:
         self.timing = timing
         self._seam = seam
         self._receipts = receipts
+        self._returns = Returns(receipts)
         self._questions: dict[Key, asyncio.Task[Followed]] = {}
         self._moves: set[asyncio.Task[None]] = set()
         self._ticking: asyncio.Task[None] | None = None
@@ -79,7 +81,10 @@ class Hub:
         try:
             async with followed.moving:
                 await followed.move_to(pair)
-            yield Reader(followed, last_event_id)
+            if last_event_id is None:
+                yield Reader(followed)
+            else:
+                yield Reader(followed, "unknown_id", await self._returns.bridge(followed, last_event_id))
         finally:
             followed.readers -= 1
             followed.left_at_s = monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from serving.push.event import Event, end
-from serving.push.followed import Followed, Why
+from serving.push.followed import Bridge, Followed, Why
 
 MOST_BEHIND = 16
 """Events that a reader may be behind; one that is behind more is told the newest state in place of them."""
@@ -25,17 +25,18 @@ class Reader:
 
     Args:
         followed: what it reads.
-        last_event_id: the id of the last event that it had, if it comes back.
+        why: why it is told all rows, where it is.
+        bridge: the way from what it was told before; None to tell it all rows.
     """
 
-    def __init__(self, followed: Followed, last_event_id: str | None = None) -> None:
+    def __init__(self, followed: Followed, why: Why = "begin", bridge: Bridge | None = None) -> None:
         self._followed = followed
-        place = None if last_event_id is None else followed.place_after(last_event_id)
-        self._place = place
-        self._why: Why = "begin" if last_event_id is None else "unknown_id"
+        self._why: Why = why
+        self._bridge = None if bridge is None else bridge.event
+        self._place = None if bridge is None else bridge.place
         self._conflated = 0
         # Whoever comes back is told all that it missed, as far as that is kept.
-        self._is_coming_back = place is not None
+        self._is_coming_back = bridge is not None
 
     async def next(self, patience_s: float) -> Event | None:
         """The next event; None if there was none for so many seconds."""
@@ -51,6 +52,9 @@ class Reader:
 
     def _ready(self) -> Event | None:
         followed = self._followed
+        if self._bridge is not None:
+            bridge, self._bridge = self._bridge, None
+            return bridge
         if self._place is None:
             self._place = followed.next_place
             return followed.state(self._why)

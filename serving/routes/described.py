@@ -304,7 +304,7 @@ def _streams() -> dict[int | str, dict[str, Any]]:
     told[200] = {
         "description": "Events without end; lines that begin with a colon are a heartbeat. Each event has JSON data. "
         "`state`: `rows` as they are, in place of all that was told before, and why in `because`: `begin`; "
-        "`unknown_id`, where what Last-Event-ID names is not known any more; `behind`, where the reader is slow; or "
+        "`unknown_id`, where what Last-Event-ID names cannot be made again; `behind`, where the reader is slow; or "
         "`leap`, where too much changed at once. `change`: the `rows` that are others than they were told, and in "
         "`was` those of them that had been closed or revised, as they were told; no rows where only what the speed "
         "worker does has changed. Both have `view`, `receipt` and `freshness` as an answer has; the receipt is of an "

@@ -67,8 +67,8 @@ class Client:
     ) -> Iterator[Update]:
         """Rows of a view as they change, without end. A connection that breaks is opened anew and gone on with.
 
-        The first update is the `state` of the newest windows. Where it is not known any more what was told last, as
-        after a restart of serving, another `state` comes, and says so.
+        The first update is the `state` of the newest windows. Where it is not known any more what was told last,
+        another `state` comes, and says so.
 
         Args:
             view: its name.

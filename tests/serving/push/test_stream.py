@@ -14,6 +14,7 @@ from small_market import SmallMarket
 
 import serving.push.followed as followed_module
 from serving.push.hub import Timing
+from serving.receipts.remaking import Remaker
 
 BARS = "/v1/views/bars/stream"
 QUICK = Timing(tick_s=0.01, heartbeat_s=0.2)
@@ -148,7 +149,7 @@ def test_who_comes_back_after_long_is_told_plainly_that_rows_come_whole(api: Ser
     assert (event.kind, event.data["because"]) == ("state", "unknown_id")
 
 
-def test_after_a_restart_a_reader_goes_on_where_nothing_happened_and_else_is_told_all(market: SmallMarket) -> None:
+def test_after_a_restart_a_reader_is_told_what_changed_since_and_nothing_twice(market: SmallMarket) -> None:
     with market.live_side() as address:
         with served(market.lake, address, timing=QUICK) as api:
             eventually(api.is_ready)
@@ -164,9 +165,26 @@ def test_after_a_restart_a_reader_goes_on_where_nothing_happened_and_else_is_tol
         market.trade("10:01:31")
         with served(market.lake, address, timing=QUICK) as api:
             eventually(lambda: api.is_ready() and api.rows()[-1]["trades"] == 3)
-            with streaming(api.client, BARS, last_event_id=before.id) as events:
+            with (
+                patch.object(Remaker, "answer", autospec=True, side_effect=Remaker.answer) as making_again,
+                streaming(api.client, BARS, last_event_id=before.id) as events,
+                streaming(api.client, BARS, last_event_id=before.id) as others,
+            ):
                 event = next(events)
-    assert (event.kind, event.data["because"], event.rows[-1][-1]) == ("state", "unknown_id", 3)
+                assert next(others) == event
+                market.trade("10:01:32")
+                assert next(events).rows == next(others).rows == [("BTCUSDT", "10:01", "provisional", 4)]
+            with streaming(api.client, BARS, last_event_id=event.id) as events:
+                assert next(events).rows == [("BTCUSDT", "10:01", "provisional", 4)]
+    assert (event.kind, event.rows) == ("change", [("BTCUSDT", "10:01", "provisional", 3)])
+    assert making_again.call_count == 1
+
+
+def test_who_comes_back_to_another_question_is_told_all(api: Served) -> None:
+    with streaming(api.client, BARS, last=2) as events:
+        other = next(events)
+    with streaming(api.client, BARS, last=1, last_event_id=other.id) as events:
+        assert next(events).data["because"] == "unknown_id"
 
 
 def test_many_readers_of_one_question_cost_one_computation_for_each_state(api: Served, market: SmallMarket) -> None:
