@@ -7,7 +7,9 @@
     ├── QueryError               a question to the serving API cannot be answered as asked
     │   ├── TooMuch              its answer would be larger than one may be
     │   ├── NotAcceptable        its answer cannot be written in a way that was asked for
-    │   └── CursorGone           the answer that a cursor goes on with is no longer held
+    │   ├── CursorGone           the answer that a cursor goes on with is no longer held
+    │   ├── ServingUnavailable   serving does not answer, or has nothing to answer from at this moment
+    │   └── TooManyStreams       as many streams are read as serving can give
     ├── ArithmeticOverflow       a sum left the range of its decimal type
     ├── CaptureError             a file of trades cannot be read
     ├── SchedulerUnreachable     no Prefect server answers
@@ -71,6 +73,13 @@ class UnknownName(TwofoldError):
         names = ", ".join(self.exist) or "none"
         super().__init__(f"There is no {kind} {name!r}.{hint} Known: {names}.")
 
+    @classmethod
+    def told(cls, message: str) -> UnknownName:
+        """One that another process found, of which no more than its message is known here."""
+        error = cls("", "", ())
+        error.args = (message,)
+        return error
+
 
 class QueryError(TwofoldError):
     """A question to the serving API cannot be answered as asked."""
@@ -86,6 +95,14 @@ class NotAcceptable(QueryError):
 
 class CursorGone(QueryError):
     """The answer that a cursor goes on with is no longer held; begin again without a cursor."""
+
+
+class ServingUnavailable(QueryError):
+    """The serving API does not answer, or has nothing to answer from at this moment; ask again."""
+
+
+class TooManyStreams(QueryError):
+    """As many streams are read, or questions followed, as serving can give; come back later."""
 
 
 class ArithmeticOverflow(TwofoldError):
