@@ -63,6 +63,9 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds, by arrival time, after which missing ids of a contiguous source are taken for lost.",
     )
+    positions: Path | None = Field(
+        default=None, description="File of what is held, for the end of day: CSV with the head `venue,symbol,quantity`."
+    )
     receipt_keys: str = Field(
         default="",
         description="File of the keys of receipts, one a line: the first signs, all of them verify. Made at first use; "
@@ -146,6 +149,11 @@ class Settings(BaseSettings):
     def lake_root(self) -> str:
         """The lake's root, with the default filled in."""
         return self.lake or str(self.data_folder / "lake")
+
+    @property
+    def report_folder(self) -> Path:
+        """Where reports go."""
+        return self.data_folder / "reports"
 
     @property
     def receipt_key_file(self) -> Path:

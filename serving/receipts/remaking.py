@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -33,6 +33,10 @@ class MadeAgain(NamedTuple):
 
     rows: bytes
     receipt: bytes
+
+    def parsed(self) -> dict[str, Any]:
+        """Both as JSON data, as they stand in an answer."""
+        return {"rows": orjson.loads(self.rows), "receipt": orjson.loads(self.receipt)}
 
 
 class Remaker:

@@ -20,8 +20,8 @@ SOURCES: Mapping[str, OracleSource] = {
     "simulator": OracleSource("simulator", "canonical", contiguous=True),
     "keyed": OracleSource("keyed", "canonical", contiguous=False, horizon_s=86_400.0),
 }
-"""Frames with a collector's time whose ids go on, the same whose holes mean nothing, and canonical trades, some of which
-have keys that are remembered for longer than a run lasts."""
+"""Frames with a collector's time whose ids go on, the same whose holes mean nothing, and canonical trades, by numbers
+or by keys that are remembered for longer than a run lasts."""
 
 Of = tuple[str, str]
 """A source and a symbol."""
