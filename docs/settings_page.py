@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -52,6 +53,8 @@ def _takes(field: FieldInfo) -> str:
         for name, words in LIMITS.items()
         if (limit := getattr(constraint, name, None)) is not None
     )
+    if get_origin(field.annotation) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(field.annotation))
     return ", ".join([KINDS.get(getattr(field.annotation, "__name__", ""), "JSON object"), *limits])
 
 

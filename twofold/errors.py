@@ -28,8 +28,11 @@
     │   ├── NoLake               there is no lake at the root yet
     │   ├── GivenUp              a publication was given up; nothing can be made again from it
     │   ├── DecoderDiffers       a publication was made by another decoder than the one at hand
+    │   ├── FeatureForeign       a table has a protocol feature that not every engine can use
     │   ├── TurnTaken            another batch cycle is at work
     │   └── Superseded           another writer committed first; nothing of this cycle is public
+    ├── EngineError              the engine of the batch layer failed
+    │   └── EngineMissing        what the engine needs is not installed; nothing was written
     ├── ReceiptError             an answer cannot be made again from its receipt
     │   ├── ReceiptInvalid       the token is not one that this deployment signed
     │   ├── PublicationUnknown   the lake has no such publication
@@ -191,12 +194,24 @@ class DecoderDiffers(LakeError):
     """A publication was made by another decoder than the one at hand: the two may make different trades of a record."""
 
 
+class FeatureForeign(LakeError):
+    """A table has a protocol feature that not every engine of the batch layer can read and write."""
+
+
 class TurnTaken(LakeError):
     """Another batch cycle is at work on the lake."""
 
 
 class Superseded(LakeError):
     """Another writer committed first; nothing of this cycle is public, and it is safe to run again."""
+
+
+class EngineError(TwofoldError):
+    """The engine of the batch layer failed; nothing of the cycle is public, and it is safe to run again."""
+
+
+class EngineMissing(EngineError):
+    """What the engine of the batch layer needs is not installed; nothing was written."""
 
 
 class ReceiptError(TwofoldError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import orjson
 from pydantic import Field, ValidationError, field_validator
@@ -57,6 +57,14 @@ class Settings(BaseSettings):
         default=2_000_000,
         ge=1,
         description="Records that one batch cycle takes in at most; the rest waits for the next.",
+    )
+    engine: Literal["polars", "spark"] = Field(
+        default="polars",
+        description="What batch cycles are done by, also per flow run: `polars`, on this machine, or `spark`, which "
+        "needs the extra `spark` and Java 17 or 21.",
+    )
+    spark_master: str = Field(
+        default="local[*]", description="Where Spark works: `local[*]`, or a cluster such as `spark://host:7077`."
     )
     hole_age_s: float = Field(
         default=HOLE_AGE_S,
