@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from batch_layer.conflicts import conflict_letters, find_conflicts
-from batch_layer.gaps import GapRules, contiguous_venues, find_gaps, missing_by_lane, unusable_ids
+from batch_layer.gaps import GapRules, contiguous_venues, find_gaps, ids_of, missing_by_lane, unusable_ids
 from batch_layer.intake import Intake, take_in
 from batch_layer.kept import kept_of
 from batch_layer.ledger import add_intervals, with_times
@@ -23,6 +23,7 @@ from twofold.decoding import DECODER_HASH, Decoded, decode
 from twofold.fold import fold as fold_views
 from twofold.gap_log import gap_changes
 from twofold.gaps import OpenHoles
+from twofold.horizon import horizons_us, is_remembered
 from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.ledger import INTERVAL_SCHEMA, Ledger, Sorted, coalesce
 from twofold.publication import Publication, Publications, found_lake, publish
@@ -54,13 +55,27 @@ class Folded:
 
 
 @dataclass(frozen=True)
+class Missing:
+    """What is missing between the ids seen.
+
+    Attributes:
+        holes_before: The open gaps of the parent.
+        gaps: All gaps by now (`GAP_SCHEMA`).
+        tables: The versions of the tables that say so.
+    """
+
+    holes_before: OpenHoles
+    gaps: pl.DataFrame
+    tables: dict[str, int]
+
+
+@dataclass(frozen=True)
 class _Ids:
     """What became of the ids of a cycle."""
 
     told_apart: Sorted
-    holes_before: OpenHoles
-    gaps: pl.DataFrame
     arrivals: dict[str, int]
+    missing: Missing
     tables: dict[str, int]
 
 
@@ -87,6 +102,7 @@ class BatchCycle:
         self._views = views
         self._sources = sources
         self._default_source = default_source
+        self._horizons = horizons_us(sources)
         self._gap_rules = GapRules(contiguous_venues(sources), round(hole_age_s * 1_000_000))
         self._clock = clock
         found_lake(lake)
@@ -131,7 +147,8 @@ class BatchCycle:
         decoded = decode(intake.batches, self._sources, self._default_source)
         ids = self._take_in_ids(decoded)
         fresh = ids.told_apart.fresh
-        conflicts = find_conflicts(ids.told_apart, self._lake, self.parent.tables.get(TRADES.name))
+        is_known = self._is_known("trade_id", "arrival_time")
+        conflicts = find_conflicts(ids.told_apart, self._lake, self.parent.tables.get(TRADES.name), is_known)
         duplicates = ids.told_apart.repeated.join(conflicts, on=["lane", "offset"], how="anti")
         letters = conflict_letters(conflicts, intake.batches, self._default_source)
         rejected = pl.concat([decoded.rejected, letters])
@@ -146,10 +163,11 @@ class BatchCycle:
             view = self._views[name]
             writer = self._writer(view_table(view))
             if partials.height:
-                add_partials(view, writer, with_revisions(view, partials, marks, ids.holes_before))
+                add_partials(view, writer, with_revisions(view, partials, marks, ids.missing.holes_before))
             tables[writer.spec.name] = writer.version
         accounts = count_by_lane(intake.read, fresh, duplicates, rejected, intake.lost)
-        return Folded(tables, accounts, witness(self.parent.witnesses, fresh), ids.arrivals, missing_by_lane(ids.gaps))
+        missing = missing_by_lane(ids.missing.gaps)
+        return Folded(tables, accounts, witness(self.parent.witnesses, fresh), ids.arrivals, missing)
 
     def publish(self, intake: Intake, folded: Folded) -> Publication:
         """Make the cycle's work public: one commit.
@@ -176,31 +194,48 @@ class BatchCycle:
 
     def _take_in_ids(self, decoded: Decoded) -> _Ids:
         """Tell trades apart, add their ids to the ledger, and look what is missing between those that it has."""
-        ledger_writer, gap_writer = self._writer(LEDGER), self._writer(GAPS)
-        rows, before = ledger_writer.rows().collect(), gap_writer.rows().collect()
-        ledger = Ledger(rows.select(INTERVAL_SCHEMA.names()))
+        writer = self._writer(LEDGER)
+        rows = writer.rows().collect()
+        is_known = self._is_known("first_id", "first_arrival")
+        ledger = Ledger(rows.filter(is_known).select(INTERVAL_SCHEMA.names()))
         told_apart = ledger.sort_out(decoded.trades)
         ledger.add(told_apart.added)
         added = with_times(told_apart.added.frame, told_apart.fresh)
-        add_intervals(ledger_writer, rows, added)
+        add_intervals(writer, rows, added, is_known)
         arrivals = newest_arrivals_us(self.parent.arrivals, told_apart.fresh)
+        missing = self._look_for_gaps(pl.concat([rows, added]), ledger, ids_of(decoded.rejected), arrivals)
+        return _Ids(told_apart, arrivals, missing, {LEDGER.name: writer.version, **missing.tables})
+
+    def _look_for_gaps(
+        self, seen: pl.DataFrame, ledger: Ledger, rejected: pl.DataFrame, arrivals: dict[str, int]
+    ) -> Missing:
+        """Look what is missing between the ids seen.
+
+        Args:
+            seen: all of them (`LEDGER_SCHEMA`).
+            ledger: the same.
+            rejected: the ids that the cycle's dead letters bear (`INTERVAL_SCHEMA`).
+            arrivals: the greatest arrival times by now, per venue.
+        """
+        writer = self._writer(GAPS)
+        before = writer.rows().collect()
         gaps = find_gaps(
-            coalesce(self._gap_rules.among(pl.concat([rows, added]))),
-            unusable_ids(before, decoded.rejected, ledger),
+            coalesce(self._gap_rules.among(seen)),
+            unusable_ids(before, rejected, ledger),
             before,
             watermarks_us(self.parent.witnesses),
             arrivals,
             self._gap_rules,
         )
         if not gaps.equals(before):
-            gap_writer.replace(gaps)
+            writer.replace(gaps)
         changes = gap_changes(before, gaps, self._sequence)
-        tables = {
-            LEDGER.name: ledger_writer.version,
-            GAPS.name: gap_writer.version,
-            GAP_LOG.name: self._append(GAP_LOG, changes),
-        }
-        return _Ids(told_apart, OpenHoles(before), gaps, arrivals, tables)
+        tables = {GAPS.name: writer.version, GAP_LOG.name: self._append(GAP_LOG, changes)}
+        return Missing(OpenHoles(before), gaps, tables)
+
+    def _is_known(self, id_column: str, arrival_column: str) -> pl.Expr:
+        """The rows of tables of the parent whose ids its ledger remembers."""
+        return is_remembered(id_column, arrival_column, self.parent.arrivals, self._horizons)
 
     def _writer(self, spec: TableSpec) -> TableWriter:
         writer = TableWriter(self._lake, spec)

@@ -37,18 +37,22 @@ def contiguous_venues(sources: Mapping[str, Source]) -> set[str]:
     return venues - {source.venue for source in sources.values() if source.ids != "contiguous"}
 
 
+def ids_of(rejected: pl.DataFrame) -> pl.DataFrame:
+    """The ids that dead letters (`DEAD_LETTER_SCHEMA`) bear, each as an interval (`INTERVAL_SCHEMA`)."""
+    found = rejected.filter(pl.col("trade_id").is_not_null())
+    return found.select(*MARKET, first_id="trade_id", last_id="trade_id")
+
+
 def unusable_ids(gaps: pl.DataFrame, rejected: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     """The ids that dead letters bear and no trade does, as intervals (`INTERVAL_SCHEMA`).
 
     Args:
         gaps: the gaps so far (`GAP_SCHEMA`).
-        rejected: the dead letters since (`DEAD_LETTER_SCHEMA`).
+        rejected: the ids that dead letters since bear (`INTERVAL_SCHEMA`).
         ledger: every id seen.
     """
     known = gaps.filter(pl.col("state") == UNUSABLE).select(INTERVAL_SCHEMA.names())
-    found = rejected.filter(pl.col("trade_id").is_not_null())
-    added = found.select(*MARKET, first_id="trade_id", last_id="trade_id")
-    return ledger.unseen(coalesce(pl.concat([known, added])))
+    return ledger.unseen(coalesce(pl.concat([known, rejected])))
 
 
 def find_gaps(

@@ -2,61 +2,61 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from batch_layer.cycle import BatchCycle, Folded
+from batch_layer.cycle import Folded
+from batch_layer.engine import Cycle, open_cycle
 from batch_layer.intake import Intake
 from batch_layer.report import by_lane
 from batch_layer.turn import turn
 from flows.assets import tell_assets
 from flows.stage import stage, unsearched
 from twofold.errors import Superseded, TurnTaken
-from twofold.event_log.opening import log_opener
 from twofold.lake import Lake
 from twofold.publication import Publication
 from twofold.settings import load_settings
-from twofold.views import VIEWS
 
 ARTIFACT = "batch-cycle"
 """The key of the artifact that tables what each cycle did."""
 
 
 @stage
-def ingest(cycle: BatchCycle, max_records: int) -> Intake:
+def ingest(cycle: Cycle, max_records: int) -> Intake:
     """Take in what the log holds beyond the cut."""
     return cycle.ingest(max_records)
 
 
 @stage
-def fold(cycle: BatchCycle, intake: Intake) -> Folded:
+def fold(cycle: Cycle, intake: Intake) -> Folded:
     """Decode it, tell repeats apart, and fold every view."""
     return cycle.fold(intake)
 
 
 @stage
-def publish(cycle: BatchCycle, intake: Intake, folded: Folded) -> Publication:
+def publish(cycle: Cycle, intake: Intake, folded: Folded) -> Publication:
     """Make it public in one commit."""
     return cycle.publish(intake, folded)
 
 
 @flow(name="batch-cycle", flow_run_name="batch-cycle", persist_result=False, validate_parameters=True)
-def batch_cycle(max_records: int | None = None) -> State[object]:
+def batch_cycle(max_records: int | None = None, engine: Literal["polars", "spark"] | None = None) -> State[object]:
     """Move the published cut up to what the event log holds now.
 
     Args:
         max_records: Take in at most about this many records; the rest waits for the next cycle. By default what the
             setting TWOFOLD_CYCLE_MAX_RECORDS says.
+        engine: What does the work. By default what the setting TWOFOLD_ENGINE says.
     """
     settings = load_settings()
     lake = Lake(settings.lake_root)
     try:
         with turn(lake):
-            cycle = BatchCycle(
-                lake, log_opener(settings), VIEWS, settings.sources, settings.default_source, settings.hole_age_s
-            )
+            cycle = open_cycle(settings, lake, engine)
             state, publication = _run(cycle, settings.cycle_max_records if max_records is None else max_records)
             if publication is not None:
                 tell_assets(lake, settings.topic, cycle.parent, publication)
@@ -67,7 +67,7 @@ def batch_cycle(max_records: int | None = None) -> State[object]:
         return Completed(name="Superseded", message=str(superseded))
 
 
-def _run(cycle: BatchCycle, max_records: int) -> tuple[State[object], Publication | None]:
+def _run(cycle: Cycle, max_records: int) -> tuple[State[object], Publication | None]:
     intake = ingest(cycle, max_records)
     if not cycle.has_news(intake):
         ends = f"The log ends at the cut of publication {cycle.parent.sequence}."

@@ -11,7 +11,14 @@ from prefect.client.schemas.objects import State
 from prefect.tasks import exponential_backoff
 from prefect.utilities.annotations import opaque
 
-from twofold.errors import ClusterDiffers, EventLogError, LakeUnreachable, LogTruncated, ServingAway, TopicReplaced
+from twofold.errors import (
+    ClusterDiffers,
+    EventLogError,
+    LakeUnreachable,
+    LogTruncated,
+    ServingUnavailable,
+    TopicReplaced,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,7 +26,7 @@ R = TypeVar("R")
 RETRIES = 3
 """Tries after the first: about 1, 2 and 4 s later, each put off by up to half of that again."""
 
-_MAY_PASS = (EventLogError, LakeUnreachable, ServingAway, OSError)
+_MAY_PASS = (EventLogError, LakeUnreachable, ServingUnavailable, OSError)
 _STAYS = (ClusterDiffers, TopicReplaced, LogTruncated)
 """The event log is another one: that takes a person."""
 

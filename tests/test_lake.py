@@ -9,9 +9,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, TableFeatures
 
-from twofold.errors import LakeUnreachable, Superseded
+from twofold.errors import FeatureForeign, LakeUnreachable, Superseded
 from twofold.lake import CHECKPOINT_EVERY, Lake, TableSpec, TableWriter
 from twofold.publication import PUBLICATIONS
 from twofold.tables import DEAD_LETTERS, GAPS, LEDGER, RAW, TRADES, view_table
@@ -206,3 +206,11 @@ def test_a_local_root_is_absolute_and_an_address_is_kept() -> None:
     assert Lake("lake").is_local
     assert Lake("s3://bucket/lake").address("trades") == "s3://bucket/lake/trades"
     assert not Lake("s3://bucket/lake").is_local
+
+
+def test_a_table_with_a_feature_that_another_engine_may_not_know_is_refused_by_name(lake: Lake) -> None:
+    TableWriter(lake, NUMBERS).append(numbers(1))
+    table = lake.open(NUMBERS.name)
+    table.alter.add_feature(TableFeatures.DeletionVectors, allow_protocol_versions_increase=True)
+    with pytest.raises(FeatureForeign, match=r"'numbers' .*reader 3 and writer 7.*deletionVectors"):
+        TableWriter(lake, NUMBERS)

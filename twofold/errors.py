@@ -9,7 +9,8 @@
     │   ├── TooMuch              its answer would be larger than one may be
     │   ├── NotAcceptable        its answer cannot be written in a way that was asked for
     │   ├── CursorGone           the answer that a cursor goes on with is no longer held
-    │   └── ServingAway          the serving API does not answer, or is not ready to
+    │   ├── ServingUnavailable   serving does not answer, or has nothing to answer from at this moment
+    │   └── TooManyStreams       as many streams are read as serving can give
     ├── ArithmeticOverflow       a sum left the range of its decimal type
     ├── CaptureError             a file of trades cannot be read
     ├── PositionsUnreadable      a file of positions cannot be read
@@ -27,8 +28,11 @@
     │   ├── NoLake               there is no lake at the root yet
     │   ├── GivenUp              a publication was given up; nothing can be made again from it
     │   ├── DecoderDiffers       a publication was made by another decoder than the one at hand
+    │   ├── FeatureForeign       a table has a protocol feature that not every engine can use
     │   ├── TurnTaken            another batch cycle is at work
     │   └── Superseded           another writer committed first; nothing of this cycle is public
+    ├── EngineError              the engine of the batch layer failed
+    │   └── EngineMissing        what the engine needs is not installed; nothing was written
     ├── ReceiptError             an answer cannot be made again from its receipt
     │   ├── ReceiptInvalid       the token is not one that this deployment signed
     │   ├── PublicationUnknown   the lake has no such publication
@@ -76,6 +80,13 @@ class UnknownName(TwofoldError):
         names = ", ".join(self.exist) or "none"
         super().__init__(f"There is no {kind} {name!r}.{hint} Known: {names}.")
 
+    @classmethod
+    def told(cls, message: str) -> UnknownName:
+        """One that another process found, of which no more than its message is known here."""
+        error = cls("", "", ())
+        error.args = (message,)
+        return error
+
 
 class NothingTraded(UnknownName):
     """There is no trade on a day that was asked for; the message names the first and the last day that have any."""
@@ -100,8 +111,12 @@ class CursorGone(QueryError):
     """The answer that a cursor goes on with is no longer held; begin again without a cursor."""
 
 
-class ServingAway(QueryError):
-    """The serving API does not answer at all, or is not ready to; asked again later it may be."""
+class ServingUnavailable(QueryError):
+    """The serving API does not answer, or has nothing to answer from at this moment; ask again."""
+
+
+class TooManyStreams(QueryError):
+    """As many streams are read, or questions followed, as serving can give; come back later."""
 
 
 class ArithmeticOverflow(TwofoldError):
@@ -179,12 +194,24 @@ class DecoderDiffers(LakeError):
     """A publication was made by another decoder than the one at hand: the two may make different trades of a record."""
 
 
+class FeatureForeign(LakeError):
+    """A table has a protocol feature that not every engine of the batch layer can read and write."""
+
+
 class TurnTaken(LakeError):
     """Another batch cycle is at work on the lake."""
 
 
 class Superseded(LakeError):
     """Another writer committed first; nothing of this cycle is public, and it is safe to run again."""
+
+
+class EngineError(TwofoldError):
+    """The engine of the batch layer failed; nothing of the cycle is public, and it is safe to run again."""
+
+
+class EngineMissing(EngineError):
+    """What the engine of the batch layer needs is not installed; nothing was written."""
 
 
 class ReceiptError(TwofoldError):

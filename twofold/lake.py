@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from twofold.durability import make_durable
-from twofold.errors import LakeUnreachable, Superseded
+from twofold.errors import FeatureForeign, LakeUnreachable, Superseded
+
+READER_VERSION, WRITER_VERSION = 1, 2
+"""The Delta protocol that tables keep to: what every engine reads and writes."""
 
 CHECKPOINT_EVERY = 50
 """Commits between checkpoints, so that opening a table stays quick however many commits it has."""
@@ -133,6 +136,7 @@ class TableWriter:
         self.spec = spec
         self._lake = lake
         self._table = _created(lake, spec)
+        _refuse_foreign_features(self._table, spec.name)
         self._make_durable()
 
     def bring_back(self, published: int | None) -> None:
@@ -180,6 +184,27 @@ class TableWriter:
         """
         self._write(frame, where, replaces=True)
 
+    @property
+    def address(self) -> str:
+        """Where the table is, for an engine that writes to it by itself."""
+        return self._lake.address(self.spec.name)
+
+    def refresh(self) -> None:
+        """See what an engine that writes by itself has committed; `settle` is to follow."""
+        with _reading(self.spec.name):
+            self._table.update_incremental()
+
+    def commits(self, count: int) -> list[dict[str, Any]]:
+        """The newest commits as the table's history has them, the newest first, with `version` and `userMetadata`."""
+        with _reading(self.spec.name):
+            return list(self._table.history(count))
+
+    def settle(self) -> None:
+        """Put the newest commit on the disk, with a checkpoint where one is due."""
+        if self.version % CHECKPOINT_EVERY == 0:
+            self._table.create_checkpoint()
+        self._make_durable()
+
     def _write(self, frame: pl.DataFrame, where: str | None, *, replaces: bool) -> None:
         parent = self.version
         rows = frame.select(self.spec.schema.names())
@@ -189,9 +214,7 @@ class TableWriter:
             else:
                 write_deltalake(self._table, rows, mode="append", **_ON_PARENT)
         self._check_parent(parent)
-        if self.version % CHECKPOINT_EVERY == 0:
-            self._table.create_checkpoint()
-        self._make_durable()
+        self.settle()
 
     def _make_durable(self) -> None:
         if self._lake.is_local:
@@ -216,6 +239,20 @@ def _created(lake: Lake, spec: TableSpec) -> DeltaTable:
                 partition_by=list(spec.partition_by) or None,
             )
     return lake.open(spec.name)
+
+
+def _refuse_foreign_features(table: DeltaTable, name: str) -> None:
+    protocol = table.protocol()
+    versions = (protocol.min_reader_version, protocol.min_writer_version)
+    if versions <= (READER_VERSION, WRITER_VERSION):
+        return
+    features = sorted({*(protocol.reader_features or ()), *(protocol.writer_features or ())})
+    named = f"the features {', '.join(features)}" if features else "no features by name"
+    raise FeatureForeign(
+        f"Table {name!r} asks for Delta protocol reader {versions[0]} and writer {versions[1]}, with {named}. Tables "
+        f"of a lake keep to reader {READER_VERSION} and writer {WRITER_VERSION}, which every engine knows. Drop the "
+        "features with whatever turned them on (in Spark: ALTER TABLE … DROP FEATURE … TRUNCATE HISTORY)."
+    )
 
 
 @contextmanager

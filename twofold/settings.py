@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import orjson
 from pydantic import Field, ValidationError, field_validator
@@ -58,6 +58,14 @@ class Settings(BaseSettings):
         ge=1,
         description="Records that one batch cycle takes in at most; the rest waits for the next.",
     )
+    engine: Literal["polars", "spark"] = Field(
+        default="polars",
+        description="What batch cycles are done by, also per flow run: `polars`, on this machine, or `spark`, which "
+        "needs the extra `spark` and Java 17 or 21.",
+    )
+    spark_master: str = Field(
+        default="local[*]", description="Where Spark works: `local[*]`, or a cluster such as `spark://host:7077`."
+    )
     hole_age_s: float = Field(
         default=HOLE_AGE_S,
         gt=0,
@@ -88,6 +96,19 @@ class Settings(BaseSettings):
             return orjson.loads(value) if isinstance(value, str) else value
         except orjson.JSONDecodeError as error:
             raise ValueError(f"this is not JSON: {error}") from None
+
+    @field_validator("sources")
+    @classmethod
+    def _one_kind_of_ids(cls, value: dict[str, Source]) -> dict[str, Source]:
+        """A venue has one space of ids: all of its sources tell repeats alike."""
+        told_by: dict[str, set[float | None]] = {}
+        for source in value.values():
+            told_by.setdefault(source.venue, set()).add(source.horizon_s if source.is_opaque else None)
+        if mixed := sorted(venue for venue, kinds in told_by.items() if len(kinds) > 1):
+            raise ValueError(
+                f"sources of one venue must all have opaque ids with one `horizon_s`, or none may; mixed: {mixed}"
+            )
+        return value
 
     @field_validator("speed_address")
     @classmethod

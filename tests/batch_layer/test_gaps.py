@@ -13,7 +13,7 @@ from oracle.gaps import Published
 from oracle.wire import OracleTrade
 from trade_maker import BEGIN_US, trade_row, trades_frame
 
-from batch_layer.gaps import GapRules, contiguous_venues, find_gaps, missing_by_lane, unusable_ids
+from batch_layer.gaps import GapRules, contiguous_venues, find_gaps, ids_of, missing_by_lane, unusable_ids
 from batch_layer.ledger import with_times
 from twofold.clock import to_epoch_us
 from twofold.decoding import DEAD_LETTER_SCHEMA
@@ -53,7 +53,7 @@ class Publishing:
         self.arrivals = newest_arrivals_us(self.arrivals, told_apart.fresh)
         self.gaps = find_gaps(
             rules.among(self.rows),
-            unusable_ids(self.gaps, pl.DataFrame(letters, schema=DEAD_LETTER_SCHEMA), ledger),
+            unusable_ids(self.gaps, ids_of(pl.DataFrame(letters, schema=DEAD_LETTER_SCHEMA)), ledger),
             self.gaps,
             watermarks_us(self.witnesses),
             self.arrivals,

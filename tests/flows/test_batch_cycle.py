@@ -13,16 +13,18 @@ from prefect.client.schemas.objects import State
 from scheduling import PrefectServer
 from small_market import trade_value
 
-import flows.batch_cycle
+import batch_layer.engine
+import batch_layer.spark.java
 from batch_layer.cycle import BatchCycle
 from batch_layer.turn import turn
 from flows.batch_cycle import ARTIFACT, batch_cycle
+from twofold.errors import EngineMissing
 from twofold.event_log.opening import log_opener
 from twofold.event_log.topic import Topic, ensure_topic
 from twofold.lake import Lake
 from twofold.lane import Positions
 from twofold.port import free_port
-from twofold.publication import Publications, found_lake
+from twofold.publication import GENESIS, Publications, found_lake
 from twofold.records import OpenReader, RecordReader
 from twofold.settings import Settings
 from twofold.views import VIEWS
@@ -182,10 +184,25 @@ def test_a_cycle_that_was_overtaken_ends_as_superseded(
 
         return open_reader
 
-    monkeypatch.setattr(flows.batch_cycle, "log_opener", opens_late)
+    monkeypatch.setattr(batch_layer.engine, "log_opener", opens_late)
     send(kafka, topic, {0: [trade_value("10:00:00", 1)]})
     state = run()
     assert (state.type, state.name) == ("COMPLETED", "Superseded")
     assert "comes too late" in str(state.message)
     assert Publications(lake).newest().sequence == 1
     assert prefect.tries(state) == {"ingest": 1, "fold": 1, "publish": 1}
+
+
+@pytest.mark.usefixtures("topic")
+def test_a_run_may_name_another_engine_than_the_settings(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(batch_layer.spark.java, "_INSTALLED", tmp_path)
+    state = batch_cycle(engine="spark", return_state=True)
+    assert state.is_failed()
+    with pytest.raises(EngineMissing, match="Java 17 or 21"):
+        state.result()
+    assert Publications(lake).newest() == GENESIS
+    assert run().is_completed()

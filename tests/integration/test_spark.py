@@ -1,11 +1,5 @@
 """Spark with Delta reads the lake that batch cycles made, and sees what Polars and delta-rs see."""
 
-import os
-import re
-import shutil
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -20,62 +14,7 @@ from twofold.views import VIEWS
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
-JAVA_VERSIONS = ("17", "21")
 SPARK_TYPES = {pl.String: "string", pl.Int64: "bigint", pl.Datetime: "timestamp", pl.Date: "date"}
-
-
-def java_home() -> Path | None:
-    """Where a Java is that Spark runs on: of the right version, with the vector module."""
-    named = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
-    on_path = [Path(java).resolve().parents[1]] if (java := shutil.which("java")) else []
-    for home in [*named, *on_path, *sorted(Path("/usr/lib/jvm").glob("*"))]:
-        try:
-            modules = subprocess.run(
-                [home / "bin" / "java", "--list-modules"], capture_output=True, text=True, check=False
-            ).stdout
-        except OSError:
-            continue
-        version = re.search(r"^java\.base@(\d+)", modules, re.MULTILINE)
-        if version and version[1] in JAVA_VERSIONS and "jdk.incubator.vector@" in modules:
-            return home
-    return None
-
-
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    home = java_home()
-    if home is None:
-        pytest.skip(
-            "Spark needs Java 17 or 21 with the module jdk.incubator.vector, and none was found by JAVA_HOME, on the "
-            "PATH or in /usr/lib/jvm. Install one, such as openjdk-17-jre-headless of Debian and Ubuntu, or temurin@17 "
-            "by Homebrew."
-        )
-    from delta import configure_spark_with_delta_pip  # noqa: PLC0415  # slow, and in vain without Java
-    from pyspark.sql import SparkSession  # noqa: PLC0415  # likewise
-
-    settings = {
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.ui.enabled": "false",
-        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.databricks.delta.snapshotPartitions": "2",
-        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAVA_HOME", str(home))
-        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-        builder = SparkSession.builder.master("local[2]").appName("twofold-tests")
-        for name, value in settings.items():
-            builder = builder.config(name, value)
-        session = configure_spark_with_delta_pip(builder).getOrCreate()
-    gateway: Any = session.sparkContext._gateway
-    yield session
-    session.stop()
-    gateway.shutdown()
-    gateway.proc.stdin.close()
-    gateway.proc.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")

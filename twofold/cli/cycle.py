@@ -11,19 +11,15 @@ from twofold.settings import load_settings
 
 def cycle() -> None:
     """Run one batch cycle here and now, without Prefect, and table what it did."""
-    from batch_layer.cycle import BatchCycle
+    from batch_layer.engine import open_cycle
     from batch_layer.report import by_lane
     from batch_layer.turn import turn
-    from twofold.event_log.opening import log_opener
     from twofold.lake import Lake
-    from twofold.views import VIEWS
 
     settings = load_settings()
     lake = Lake(settings.lake_root)
     with turn(lake):
-        batch_cycle = BatchCycle(
-            lake, log_opener(settings), VIEWS, settings.sources, settings.default_source, settings.hole_age_s
-        )
+        batch_cycle = open_cycle(settings, lake)
         intake = batch_cycle.ingest(settings.cycle_max_records)
         if not batch_cycle.has_news(intake):
             typer.echo(f"Nothing new: the log ends at the cut of publication {batch_cycle.parent.sequence}.")
