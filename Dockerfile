@@ -2,7 +2,7 @@ FROM python:3.11-slim
 
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN useradd --create-home --uid 10001 twofold \
-    && mkdir -p /var/lib/twofold/lake /var/lib/twofold/keys && chown -R twofold:twofold /var/lib/twofold
+    && mkdir -p /var/lib/twofold/lake /var/lib/twofold/keys /var/lib/twofold/reports && chown -R twofold:twofold /var/lib/twofold
 
 WORKDIR /opt/twofold
 COPY requirements.lock ./

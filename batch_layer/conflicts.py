@@ -1,6 +1,7 @@
 """Conflicts: copies of trades that have been taken with another body. Each is a dead letter, and the first counts.
 
-A body is price, size, side and event time; arrival, lane and offset tell copies apart and not bodies. Only repeats are
+A body is price, size, side, event time and, of an opaque source, the key itself: two keys may have one number. Arrival,
+lane and offset tell copies apart and not bodies. Only repeats are
 looked at. The trade that counts is one of the same cycle, or stands in `trades`: there, only in data files whose event
 times reach over that of the repeat is it looked for, since the trade of a true repeat has the same event time. What is
 not found in these is a conflict, of which is told no more than that: to find the trade that counts would take a scan of
@@ -24,10 +25,11 @@ from twofold.ledger import MARKET, Sorted
 from twofold.records import RecordBatch
 from twofold.tables import TRADES
 
-BODY = ["price", "size", "side", "event_time"]
+BODY = ["price", "size", "side", "event_time", "trade_key"]
 
 CONFLICT_SCHEMA = pl.Schema(
-    {name: TRADE_SCHEMA[name] for name in (*MARKET, "trade_id", "lane", "offset")} | {"detail": pl.String()}
+    {name: TRADE_SCHEMA[name] for name in (*MARKET, "trade_id", "trade_key", "lane", "offset")}
+    | {"detail": pl.String()}
 )
 """Columns of a frame of conflicts: which trade, the record's own coordinates, and a sentence on what differs."""
 
@@ -43,28 +45,29 @@ _STATISTICS_UNIT = timedelta(milliseconds=1)
 """Delta's statistics cut times off to milliseconds, the greatest one too."""
 
 
-def find_conflicts(told_apart: Sorted, lake: Lake, trades_version: int | None) -> pl.DataFrame:
+def find_conflicts(told_apart: Sorted, lake: Lake, trades_version: int | None, is_known: pl.Expr) -> pl.DataFrame:
     """The repeats that are no true ones (`CONFLICT_SCHEMA`), in their order.
 
     Args:
         told_apart: the trades of a cycle, told apart by the ledger of its parent.
         lake: where `trades` is.
         trades_version: the version of `trades` that the parent names; None where nothing was published.
+        is_known: of the rows of `trades`, those whose ids its ledger remembers.
     """
     repeated = told_apart.repeated
     if repeated.is_empty():
         return CONFLICT_SCHEMA.to_frame()
     now = _with_ids_of(told_apart.fresh, repeated)
     earlier = repeated.join(now, on=ID, how="anti")
-    taken = [now] if earlier.is_empty() else [now, _taken_before(earlier, lake, trades_version)]
+    taken = [now] if earlier.is_empty() else [now, _taken_before(earlier, lake, trades_version, is_known)]
     kept = pl.concat(taken).select(*ID, **{f"kept_{name}": name for name in KEPT})
     return differing(repeated.join(kept, on=ID, how="left", maintain_order="left"))
 
 
 def differing(compared: pl.DataFrame) -> pl.DataFrame:
     """The conflicts (`CONFLICT_SCHEMA`) among repeats (`COMPARED_SCHEMA`), in their order."""
-    same = pl.all_horizontal(pl.col(name) == pl.col(f"kept_{name}") for name in BODY)
-    conflicts = compared.filter(~same.fill_null(value=False))
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"kept_{name}")) for name in BODY)
+    conflicts = compared.filter(~same)
     return conflicts.with_columns(detail=_detail()).select(CONFLICT_SCHEMA.names())
 
 
@@ -83,7 +86,7 @@ def conflict_letters(conflicts: pl.DataFrame, batches: Sequence[RecordBatch], de
     rows = places.join(conflicts, on=["lane", "offset"], how="left", maintain_order="left")
     refused = {row: Refusal(Reason.CONFLICT, detail) for row, detail in enumerate(rows["detail"])}
     source_of = find_origins(stack, default_source).source_of
-    return dead_letters(stack, refused, source_of, dict(enumerate(rows.select(ID).iter_rows())))
+    return dead_letters(stack, refused, source_of, dict(enumerate(rows.select(*ID, "trade_key").iter_rows())))
 
 
 def _with_ids_of(trades: pl.DataFrame, repeated: pl.DataFrame) -> pl.DataFrame:
@@ -91,14 +94,14 @@ def _with_ids_of(trades: pl.DataFrame, repeated: pl.DataFrame) -> pl.DataFrame:
     return near.join(repeated, on=ID, how="semi")
 
 
-def _taken_before(repeated: pl.DataFrame, lake: Lake, version: int | None) -> pl.DataFrame:
+def _taken_before(repeated: pl.DataFrame, lake: Lake, version: int | None, is_known: pl.Expr) -> pl.DataFrame:
     """The trades of these ids in the files of `trades` that their event times lie in (`TRADE_SCHEMA`)."""
     paths = [] if version is None else files_around(trade_files(lake, version), repeated["event_time"])
     if not paths:
         return TRADE_SCHEMA.to_frame()
     files = [f"{lake.address(TRADES.name)}/{path}" for path in paths]
     has_id = pl.col("trade_id").is_in(repeated["trade_id"].unique().implode())
-    near = lake.read_files(TRADES.name, files, TRADE_SCHEMA.names(), has_id)
+    near = lake.read_files(TRADES.name, files, TRADE_SCHEMA.names(), has_id & is_known)
     return near.join(repeated, on=ID, how="semi")
 
 
@@ -147,7 +150,8 @@ def _part(batch: RecordBatch, places: Sequence[int]) -> RecordBatch:
 
 def _detail() -> pl.Expr:
     """The sentence on what differs."""
-    trade = pl.format("Trade {} of {} at {} had been taken", "trade_id", "symbol", "venue")
+    named = pl.coalesce("kept_trade_key", "trade_key", pl.col("trade_id").cast(pl.String))
+    trade = pl.format("Trade {} of {} at {} had been taken", named, "symbol", "venue")
     parts = [
         pl.when(pl.col(name) != pl.col(f"kept_{name}")).then(
             pl.format("{} {} and not {}", pl.lit(name.replace("_", " ")), _shown(f"kept_{name}"), _shown(name))
@@ -164,6 +168,6 @@ def _shown(name: str) -> pl.Expr:
     column = pl.col(name)
     if name.endswith("event_time"):
         return column.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
-    if name.endswith("side"):
+    if name.endswith(("side", "trade_key")):
         return column
     return column.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")

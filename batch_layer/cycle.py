@@ -23,6 +23,7 @@ from twofold.decoding import DECODER_HASH, Decoded, decode
 from twofold.fold import fold as fold_views
 from twofold.gap_log import gap_changes
 from twofold.gaps import OpenHoles
+from twofold.horizon import horizons_us, is_remembered
 from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.ledger import INTERVAL_SCHEMA, Ledger, Sorted, coalesce
 from twofold.publication import Publication, Publications, found_lake, publish
@@ -101,6 +102,7 @@ class BatchCycle:
         self._views = views
         self._sources = sources
         self._default_source = default_source
+        self._horizons = horizons_us(sources)
         self._gap_rules = GapRules(contiguous_venues(sources), round(hole_age_s * 1_000_000))
         self._clock = clock
         found_lake(lake)
@@ -145,7 +147,8 @@ class BatchCycle:
         decoded = decode(intake.batches, self._sources, self._default_source)
         ids = self._take_in_ids(decoded)
         fresh = ids.told_apart.fresh
-        conflicts = find_conflicts(ids.told_apart, self._lake, self.parent.tables.get(TRADES.name))
+        is_known = self._is_known("trade_id", "arrival_time")
+        conflicts = find_conflicts(ids.told_apart, self._lake, self.parent.tables.get(TRADES.name), is_known)
         duplicates = ids.told_apart.repeated.join(conflicts, on=["lane", "offset"], how="anti")
         letters = conflict_letters(conflicts, intake.batches, self._default_source)
         rejected = pl.concat([decoded.rejected, letters])
@@ -193,11 +196,12 @@ class BatchCycle:
         """Tell trades apart, add their ids to the ledger, and look what is missing between those that it has."""
         writer = self._writer(LEDGER)
         rows = writer.rows().collect()
-        ledger = Ledger(rows.select(INTERVAL_SCHEMA.names()))
+        is_known = self._is_known("first_id", "first_arrival")
+        ledger = Ledger(rows.filter(is_known).select(INTERVAL_SCHEMA.names()))
         told_apart = ledger.sort_out(decoded.trades)
         ledger.add(told_apart.added)
         added = with_times(told_apart.added.frame, told_apart.fresh)
-        add_intervals(writer, rows, added)
+        add_intervals(writer, rows, added, is_known)
         arrivals = newest_arrivals_us(self.parent.arrivals, told_apart.fresh)
         missing = self._look_for_gaps(pl.concat([rows, added]), ledger, ids_of(decoded.rejected), arrivals)
         return _Ids(told_apart, arrivals, missing, {LEDGER.name: writer.version, **missing.tables})
@@ -209,7 +213,7 @@ class BatchCycle:
 
         Args:
             seen: all of them (`LEDGER_SCHEMA`).
-            ledger: the same.
+            ledger: those that are remembered.
             rejected: the ids that the cycle's dead letters bear (`INTERVAL_SCHEMA`).
             arrivals: the greatest arrival times by now, per venue.
         """
@@ -228,6 +232,10 @@ class BatchCycle:
         changes = gap_changes(before, gaps, self._sequence)
         tables = {GAPS.name: writer.version, GAP_LOG.name: self._append(GAP_LOG, changes)}
         return Missing(OpenHoles(before), gaps, tables)
+
+    def _is_known(self, id_column: str, arrival_column: str) -> pl.Expr:
+        """The rows of tables of the parent whose ids its ledger remembers."""
+        return is_remembered(id_column, arrival_column, self.parent.arrivals, self._horizons)
 
     def _writer(self, spec: TableSpec) -> TableWriter:
         writer = TableWriter(self._lake, spec)

@@ -1,4 +1,4 @@
-"""Adding a cycle's ids to the ledger's table: appended mostly, joined now and then."""
+"""Adding a cycle's ids to the ledger's table: appended mostly; now and then joined, or forgotten."""
 
 from __future__ import annotations
 
@@ -30,11 +30,20 @@ def with_times(added: pl.DataFrame, trades: pl.DataFrame) -> pl.DataFrame:
     return timed.select(LEDGER_SCHEMA.names())
 
 
-def add_intervals(writer: TableWriter, rows: pl.DataFrame, added: pl.DataFrame) -> None:
-    """Add intervals to the rows that the writer's table has (`LEDGER_SCHEMA` both), in one commit if there are any."""
+def add_intervals(writer: TableWriter, rows: pl.DataFrame, added: pl.DataFrame, is_known: pl.Expr) -> None:
+    """Add intervals to those that the writer's table has, in one commit if there are any.
+
+    Args:
+        writer: of the ledger's table.
+        rows: the rows that it has (`LEDGER_SCHEMA`).
+        added: more of them (`LEDGER_SCHEMA`).
+        is_known: which rows are remembered. Of the others the newest of each market stays, so that the table has all
+            markets that there ever were.
+    """
     if added.is_empty():
         return
     if writer.file_count() < LEDGER_FILES:
         writer.append(added)
     else:
-        writer.replace(coalesce(pl.concat([rows, added])))
+        is_newest = pl.col("first_arrival") == pl.col("first_arrival").max().over(MARKET)
+        writer.replace(coalesce(pl.concat([rows, added]).filter(is_known | is_newest)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from twofold.settings import Settings
+from twofold.source import Source
 
 PAGE = Path(__file__).with_name("settings.md")
 
@@ -19,6 +21,16 @@ Sizes are in bytes, times in the unit that the name ends with. This page is writ
 
 | variable | default | takes | what it is |
 | --- | --- | --- | --- |
+"""
+
+SOURCES = """
+## Sources
+
+What each source in `TWOFOLD_SOURCES` may say, such as
+`{"dex": {"venue": "dex", "wire_format": "canonical", "ids": "opaque"}}`. All of this is part of what an answer means.
+
+| field | default | what it is |
+| --- | --- | --- |
 """
 
 LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than", "pattern": "matching"}
@@ -47,13 +59,21 @@ def _takes(field: FieldInfo) -> str:
 
 
 def page() -> str:
-    """The whole page as Markdown: one row per setting, in the order of the settings object."""
+    """The whole page as Markdown: one row per setting, and one per field of a source, as they are declared."""
     prefix = Settings.model_config["env_prefix"]
     rows = (
         (f"`{prefix}{name.upper()}`", _default(field), _takes(field), field.description or "")
         for name, field in Settings.model_fields.items()
     )
-    return HEAD + "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |\n" for row in rows)
+    fields = (
+        (f"`{name}`", "none" if field.is_required() else _default(field), field.description or "")
+        for name, field in Source.model_fields.items()
+    )
+    return f"{HEAD}{_table(rows)}{SOURCES}{_table(fields)}"
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |\n" for row in rows)
 
 
 if __name__ == "__main__":

@@ -2,72 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, ParamSpec, TypeVar, cast
+from typing import Literal
 
-from prefect import Task, flow, get_run_logger
+from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from prefect.tasks import exponential_backoff
-from prefect.utilities.annotations import opaque
 
 from batch_layer.cycle import Folded
 from batch_layer.engine import Cycle, open_cycle
 from batch_layer.intake import Intake
 from batch_layer.report import by_lane
 from batch_layer.turn import turn
-from twofold.errors import EventLogError, LakeUnreachable, Superseded, TurnTaken
+from flows.stage import stage, unsearched
+from twofold.errors import Superseded, TurnTaken
 from twofold.lake import Lake
 from twofold.publication import Publication
 from twofold.settings import load_settings
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 ARTIFACT = "batch-cycle"
 """The key of the artifact that tables what each cycle did."""
 
 
-def _is_worth_retrying(_task: object, _run: object, state: State[object]) -> bool:
-    """Another try helps where a broker or a disk did not answer, and nowhere else."""
-    try:
-        state.result()
-    except (EventLogError, LakeUnreachable, OSError):
-        return True
-    except Exception:  # noqa: BLE001  # whatever else it is, it will be the same again
-        return False
-    return False
-
-
-def _stage(function: Callable[P, R]) -> Task[P, R]:
-    """A stage of the cycle as a task; stages are safe to run again."""
-    return Task(
-        function,
-        name=function.__name__,
-        retries=3,
-        retry_delay_seconds=exponential_backoff(backoff_factor=1),
-        retry_jitter_factor=0.5,
-        retry_condition_fn=_is_worth_retrying,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-    )
-
-
-@_stage
+@stage
 def ingest(cycle: Cycle, max_records: int) -> Intake:
     """Take in what the log holds beyond the cut."""
     return cycle.ingest(max_records)
 
 
-@_stage
+@stage
 def fold(cycle: Cycle, intake: Intake) -> Folded:
     """Decode it, tell repeats apart, and fold every view."""
     return cycle.fold(intake)
 
 
-@_stage
+@stage
 def publish(cycle: Cycle, intake: Intake, folded: Folded) -> Publication:
     """Make it public in one commit."""
     return cycle.publish(intake, folded)
@@ -95,17 +64,12 @@ def batch_cycle(max_records: int | None = None, engine: Literal["polars", "spark
         return Completed(name="Superseded", message=str(superseded))
 
 
-def _unsearched(argument: R) -> R:
-    """Keep Prefect from looking through every record for futures, which takes longer than folding them."""
-    return cast("R", opaque(argument))
-
-
 def _run(cycle: Cycle, max_records: int) -> State[object]:
     intake = ingest(cycle, max_records)
     if not cycle.has_news(intake):
         return Completed(name="Nothing new", message=f"The log ends at the cut of publication {cycle.parent.sequence}.")
-    folded = fold(cycle, _unsearched(intake))
-    publication = publish(cycle, _unsearched(intake), folded)
+    folded = fold(cycle, unsearched(intake))
+    publication = publish(cycle, unsearched(intake), folded)
     table = by_lane(cycle.parent, intake, folded)
     create_table_artifact(table, key=ARTIFACT, description=f"Publication {publication.sequence}, records by lane.")
     summary = f"Publication {publication.sequence}: {intake.records} records taken in."

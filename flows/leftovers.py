@@ -2,7 +2,7 @@
 
 A run holds its deployment's one slot until it reports its end, or until its lease runs out, and the engine takes
 leases of five minutes. A run that was killed together with the process that served it reports nothing, and every cycle
-in between would be cancelled. So the process that serves a deployment ends what was left behind.
+in between would be cancelled. So the process that serves deployments ends what was left behind.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class Leftovers(threading.Thread):
-    """Ends the leftovers of one deployment, for as long as the process lives that serves it, the only one that does.
+    """Ends the leftovers of deployments of one name, while the process lives that serves them, the only one that does.
 
     What has no process when this is made was left by a process before, and is ended at once.
     """

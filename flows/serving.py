@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import ParamSpec, TypeVar
 
 import httpx
-from prefect import serve
+from prefect import Flow, serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
+from prefect.schedules import Cron, Interval, Schedule
 from prefect.settings import PREFECT_API_URL
 
 from flows.batch_cycle import batch_cycle
+from flows.end_of_day import end_of_day
 from flows.leftovers import Leftovers
+from flows.verify_receipts import verify_receipts
 from twofold.errors import SchedulerUnreachable
 from twofold.settings import Settings
 
-BATCH_CYCLE = "twofold"
-"""The name of the served deployment of the batch cycle; its full name is `batch-cycle/twofold`."""
+P = ParamSpec("P")
+R = TypeVar("R")
 
+DEPLOYMENT = "twofold"
+"""The name of each served deployment; full names are `batch-cycle/twofold` and so on."""
+
+END_OF_DAY = "30 0 * * *"
+"""When the day before is reported, by cron in UTC."""
+
+VERIFICATION = "20 * * * *"
+"""When answers are made again, by cron in UTC: each hour."""
 
 WAIT_S = 180.0
 """Seconds to wait for a Prefect server that is still starting."""
@@ -36,16 +49,31 @@ def serve_deployments(settings: Settings) -> None:
         SchedulerUnreachable: no Prefect server answers.
     """
     _wait_for_server()
-    Leftovers(BATCH_CYCLE).start()
-    deployment = RunnerDeployment.from_flow(
-        batch_cycle,
-        name=BATCH_CYCLE,
-        interval=timedelta(seconds=settings.cycle_interval_s),
-        description="Moves the published cut up to what the event log holds.",
+    Leftovers(DEPLOYMENT).start()
+    serve(*deployments(settings), pause_on_shutdown=False, print_starting_message=False)
+
+
+def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
+    """What is served; prefect.yaml has the same for a work pool."""
+    interval = timedelta(seconds=settings.cycle_interval_s)
+    yield _deployment(batch_cycle, Interval(interval), "Moves the published cut up to what the event log holds.")
+    yield _deployment(
+        end_of_day, Cron(END_OF_DAY, timezone="UTC"), "Makes bars, volatility and risk of the day before."
+    )
+    yield _deployment(
+        verify_receipts, Cron(VERIFICATION, timezone="UTC"), "Makes answers again from their receipts, and compares."
+    )
+
+
+def _deployment(flow: Flow[P, R], schedule: Schedule, description: str) -> RunnerDeployment:
+    return RunnerDeployment.from_flow(
+        flow,
+        name=DEPLOYMENT,
+        schedule=schedule,
+        description=description,
         tags=["twofold"],
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
     )
-    serve(deployment, pause_on_shutdown=False, print_starting_message=False)
 
 
 def _wait_for_server() -> None:

@@ -6,19 +6,22 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
-from starlette_compress import CompressMiddleware, add_compress_type
+from starlette_compress import CompressMiddleware, add_compress_type, remove_compress_type
 
 from serving.bounds import Bounds
 from serving.openapi import describe
 from serving.parameters import refuse_unknown
 from serving.presentation import MEDIA_TYPES
 from serving.problem import answer_errors_as_problems
+from serving.push.hub import TIMING, Hub, Timing
+from serving.push.sse import MEDIA_TYPE as EVENT_STREAM
 from serving.receipts.routes import add_receipts
 from serving.receipts.vouching import Receipts
 from serving.routes.gaps import add_gaps
 from serving.routes.health import add_health
 from serving.routes.lanes import add_lanes
 from serving.routes.problems import add_problems
+from serving.routes.streams import add_streams
 from serving.routes.views import add_views
 from serving.seam import Seam
 from twofold.view import View
@@ -27,14 +30,19 @@ _ZSTD_LEVEL, _GZIP_LEVEL = 1, 1
 """An answer is compressed anew each time, so quickly; it comes down to a tenth all the same."""
 
 
-def make_app(seam: Seam, views: Mapping[str, View], receipts: Receipts) -> FastAPI:
-    """The application, answering from what `seam` keeps. It starts and stops the seam, and what checks, with itself."""
+def make_app(seam: Seam, views: Mapping[str, View], receipts: Receipts, timing: Timing = TIMING) -> FastAPI:
+    """The application, answering from what `seam` keeps. It starts and stops the seam, and what checks, with itself.
+
+    What ends its streams is `app.state.hub.stop`, for a server to call before it waits for its connections.
+    """
+    hub = Hub(seam, receipts, timing)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         seam.start()
         receipts.verification.start()
         yield
+        await hub.stop()
         receipts.verification.stop()
         seam.stop()
 
@@ -46,10 +54,13 @@ def make_app(seam: Seam, views: Mapping[str, View], receipts: Receipts) -> FastA
     )
     for name in ("arrow", "csv"):  # JSON is known to it, and Parquet is compressed already
         add_compress_type(MEDIA_TYPES[name])
+    remove_compress_type(EVENT_STREAM)  # the same bytes go to all readers
     app.add_middleware(CompressMiddleware, zstd_level=_ZSTD_LEVEL, gzip_level=_GZIP_LEVEL, brotli=False)
     app.add_middleware(Bounds)
     answer_errors_as_problems(app)
     add_views(app, seam, views, receipts)
+    app.state.hub = hub
+    add_streams(app, hub, views)
     add_receipts(app, receipts)
     add_gaps(app, seam)
     add_lanes(app, seam)

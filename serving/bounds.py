@@ -19,7 +19,7 @@ class Bounds:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request, or hand it on."""
-        refused = _too_large(scope) if scope["type"] == "http" else None
+        refused = _too_large(scope) if scope["type"] in {"http", "websocket"} else None
         await (self._app if refused is None else problem(*refused))(scope, receive, send)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from fastapi import Request
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
+from starlette.requests import HTTPConnection
 
 from twofold.errors import QueryError
 
 
-async def refuse_unknown(request: Request) -> None:
+async def refuse_unknown(request: HTTPConnection) -> None:
     """Refuse parameters that would be passed over in silence. A dependency of every route.
 
     It waits for nothing, and is a coroutine so that it is not handed to a thread and back.
@@ -18,7 +18,7 @@ async def refuse_unknown(request: Request) -> None:
     Raises:
         QueryError: one is not known here, or stands there more than once.
     """
-    route: APIRoute = request.scope["route"]
+    route: APIRoute | APIWebSocketRoute = request.scope["route"]
     known = [parameter.alias for parameter in route.dependant.query_params]
     for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
         if name not in known:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket
 
 from twofold.errors import (
     ArithmeticOverflow,
@@ -21,6 +23,7 @@ from twofold.errors import (
     QueryError,
     ReceiptInvalid,
     RecordsGone,
+    TooManyStreams,
     TooMuch,
     TwofoldError,
     UnknownName,
@@ -135,6 +138,18 @@ PROBLEMS: dict[str, ProblemType] = {
     "unforeseen": ProblemType(
         HTTPStatus.INTERNAL_SERVER_ERROR, "Serving failed", "This was not foreseen. The log of serving says where."
     ),
+    "foreign_origin": ProblemType(
+        HTTPStatus.FORBIDDEN,
+        "A page of another origin may not read this",
+        "A browser says in the header Origin which page opens a WebSocket. Only pages of this address may: others "
+        "would read all that their reader may read.",
+    ),
+    "too_many_streams": ProblemType(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "No more streams can be read at this moment",
+        "There is a bound on readers, and one on the different questions that are followed. The detail says which was "
+        "met. Come back after what the header Retry-After says, in seconds.",
+    ),
     "not_ready": ProblemType(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "There is no answer at this moment",
@@ -149,6 +164,7 @@ _OF_ERROR: dict[type[TwofoldError], str] = {
     TooMuch: "too_much",
     NotAcceptable: "not_acceptable",
     CursorGone: "cursor_gone",
+    TooManyStreams: "too_many_streams",
     ReceiptInvalid: "receipt_invalid",
     PublicationUnknown: "publication_unknown",
     MeaningDiffers: "meaning_differs",
@@ -172,13 +188,14 @@ def problem(name: str, detail: str, headers: Mapping[str, str] | None = None) ->
 def answer_errors_as_problems(app: FastAPI) -> None:
     """Have every error of an application answered as a problem."""
 
-    async def ours(_: Request, error: Exception) -> JSONResponse:
-        return problem(_OF_ERROR.get(type(error), "not_ready"), str(error))  # type: ignore[arg-type]  # registered for TwofoldError
+    async def ours(connection: HTTPConnection, error: Exception) -> JSONResponse | None:
+        return await _told(connection, problem(_OF_ERROR.get(type(error), "not_ready"), str(error)))  # type: ignore[arg-type]  # registered for TwofoldError
 
-    async def invalid(_: Request, error: Exception) -> JSONResponse:
-        found = error.errors() if isinstance(error, RequestValidationError) else []
+    async def invalid(connection: HTTPConnection, error: Exception) -> JSONResponse | None:
+        found = error.errors() if isinstance(error, ValidationException) else []
         details = "; ".join(f"{item['loc'][-1]}: {item['msg']} (got {_shown(item.get('input'))})" for item in found)
-        return problem("bad_question", f"{details}. The parameters are described at /docs.")
+        told = problem("bad_question", f"{details}. The parameters are described at /docs.")
+        return await _told(connection, told)
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, HTTPException):
@@ -191,10 +208,19 @@ def answer_errors_as_problems(app: FastAPI) -> None:
         detail = f"Serving failed in a way that was not foreseen ({type(error).__name__}). Its log says where."
         return problem("unforeseen", detail)
 
-    app.add_exception_handler(TwofoldError, ours)
-    app.add_exception_handler(RequestValidationError, invalid)
+    told = {TwofoldError: ours, RequestValidationError: invalid, WebSocketRequestValidationError: invalid}
+    for kind, handler in told.items():
+        app.add_exception_handler(kind, handler)  # type: ignore[arg-type]  # which takes requests and WebSockets
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, unforeseen)
+
+
+async def _told(connection: HTTPConnection, refusal: JSONResponse) -> JSONResponse | None:
+    """Have a refusal sent; a WebSocket that is not open yet is refused by it, in place of being opened."""
+    if not isinstance(connection, WebSocket):
+        return refusal
+    await connection.send_denial_response(refusal)
+    return None
 
 
 def _shown(value: object) -> str:

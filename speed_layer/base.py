@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from twofold.decoding import DECODER_HASH
+from twofold.horizon import horizons_us, is_remembered
 from twofold.lake import Lake
 from twofold.lane import Positions
 from twofold.ledger import INTERVAL_SCHEMA, Ledger
 from twofold.log_identity import LogIdentity
 from twofold.publication import Publication
+from twofold.source import Source
 from twofold.tables import LEDGER
 
 
@@ -23,8 +26,8 @@ class Base:
     log: LogIdentity = field(default_factory=LogIdentity)
 
 
-def load_base(lake: Lake, publication: Publication) -> Base:
-    """The base that a publication gives.
+def load_base(lake: Lake, publication: Publication, sources: Mapping[str, Source]) -> Base:
+    """The base that a publication gives to a fold of these sources.
 
     Raises:
         DecoderDiffers: another decoder made the publication, so that the two sides would not agree on what is a trade.
@@ -33,5 +36,6 @@ def load_base(lake: Lake, publication: Publication) -> Base:
     publication.check_decoder(DECODER_HASH)
     version = publication.tables.get(LEDGER.name)
     files = [] if version is None else lake.files(LEDGER.name, version)
-    ledger = Ledger(lake.read_files(LEDGER.name, files, INTERVAL_SCHEMA.names())) if files else Ledger()
+    known = is_remembered("first_id", "first_arrival", publication.arrivals, horizons_us(sources))
+    ledger = Ledger(lake.read_files(LEDGER.name, files, INTERVAL_SCHEMA.names(), known)) if files else Ledger()
     return Base(publication.sequence, publication.cut, ledger, publication.log)

@@ -1,7 +1,8 @@
 """The copies of trades that a fold has taken since its base: exactly which, and what each of them said.
 
 A fold cannot subtract, so whoever is to take a copy back must fold what remains. This keeps all that takes, as packed
-rows of numbers, `ROW.itemsize` bytes a trade (57), and 12 more for those among which has been looked.
+rows of numbers, `ROW.itemsize` bytes a trade (57), and 12 more for those among which has been looked. Of a trade key it
+keeps the number alone, by which trades are told apart and ordered.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ RECENT_ROWS = 100_000
 _FAN = 8
 _LARGEST_ROWS = 1_000_000  # larger chunks are not joined, so that joining needs little memory
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 by the golden ratio: keys of one market follow its ids
+
+_NO_KEY = pl.lit(None, dtype=pl.String).alias("trade_key")
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -168,7 +171,7 @@ class Copies:
     def since(self, version: int) -> pl.DataFrame:
         """All that were taken after a version (`TRADE_SCHEMA`)."""
         packed = self._frame([chunk.since(version) for chunk in self.chunks])
-        recent = [taken.trades for taken in self.recent if taken.version > version]
+        recent = [taken.trades.with_columns(_NO_KEY) for taken in self.recent if taken.version > version]
         return pl.concat([packed, *recent])
 
     def without(self, beaten: pl.DataFrame) -> Copies:
@@ -232,6 +235,7 @@ class Copies:
             price := _decimals("price", rows),
             size := _decimals("size", rows),
             notional_of(price, size).alias("notional"),
+            pl.Series("trade_key", [None], dtype=pl.String).new_from_index(0, len(rows)),
             pl.Series("side", ["buy", "sell"]).gather(pl.Series(rows["sells"]).cast(pl.UInt32)),
             *(pl.Series(name, rows[name]) for name in ("trade_id", "offset")),
             *(pl.Series(name, rows[name]).cast(TRADE_SCHEMA[name]) for name in ("event_time", "arrival_time")),

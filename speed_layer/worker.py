@@ -106,7 +106,7 @@ class SpeedWorker:
             publication = self._publications.newest()
             if publication.sequence in self._readings:
                 return
-            base = load_base(self._lake, publication)
+            base = load_base(self._lake, publication, self._sources)
             base = replace(base, cut=self._share.of(base.cut))
         except DecoderDiffers as error:
             self._refuse(publication.sequence, error)

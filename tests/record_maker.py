@@ -12,6 +12,7 @@ from twofold.source import Source
 
 SOURCES = {
     "plain": Source(venue="testing", wire_format="canonical", ids="contiguous"),
+    "keyed": Source(venue="keyed", wire_format="canonical", ids="opaque"),
     "collected": Source(venue="gathered", wire_format="canonical", ids="unique", collected_header="collected_us"),
     "binance-spot": Source(venue="binance", wire_format="binance", ids="contiguous", collected_header="collected_us"),
 }

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 from eventually import eventually
+from prefect.client.schemas.objects import State
 
 from twofold.port import free_port
 from twofold.settings import Settings
@@ -50,6 +51,17 @@ class PrefectServer:
         response = httpx.post(f"{self.url}/{what}/filter", json=criteria, timeout=60).raise_for_status()
         found: list[dict[str, Any]] = response.json()
         return found
+
+    def tries(self, state: State[Any]) -> dict[str, int]:
+        """How often each task of a run was tried, once the server has heard of the last."""
+        run = str(state.state_details.flow_run_id)
+
+        def look() -> dict[str, int] | None:
+            runs = self.find("task_runs", flow_runs={"id": {"any_": [run]}})
+            ended = all(run["end_time"] for run in runs)
+            return {run["name"].rsplit("-", 1)[0]: run["run_count"] for run in runs} if ended else None
+
+        return eventually(look)
 
     def kill(self) -> None:
         """Kill it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +15,10 @@ from fastapi import FastAPI
 from vouched import vouching
 
 from serving.app import make_app
+from serving.push.hub import TIMING, Timing
 from serving.receipts.vouching import Receipts
 from serving.seam import Pair, Seam
+from serving.server import Server
 from serving.speed_side import SpeedClient
 from twofold.lake import Lake
 from twofold.views import VIEWS
@@ -27,9 +30,15 @@ NOBODY = "127.0.0.1:1"
 class Served:
     """A serving API that runs."""
 
-    def __init__(self, client: httpx.Client, seam: Seam) -> None:
+    def __init__(self, client: httpx.Client, seam: Seam, server: uvicorn.Server | None = None) -> None:
         self.client = client
         self.seam = seam
+        self._server = server
+
+    def stop(self) -> None:
+        """Have it stop, as a signal does."""
+        assert self._server is not None
+        self._server.should_exit = True
 
     def get(self, path: str, **parameters: str | int) -> httpx.Response:
         """Ask for anything."""
@@ -72,7 +81,14 @@ class Served:
 
 @contextmanager
 def served(
-    lake: Lake, speed_address: str = NOBODY, receipts: Receipts | None = None, *, worker_left: bool = False
+    lake: Lake,
+    speed_address: str = NOBODY,
+    receipts: Receipts | None = None,
+    *,
+    worker_left: bool = False,
+    timing: Timing = TIMING,
+    listening: socket.socket | None = None,
+    port: int = 0,
 ) -> Iterator[Served]:
     """Run the serving API over a lake and a speed worker; by default no event log is there to make answers again.
 
@@ -83,15 +99,19 @@ def served(
         seam.look_at_lake()
         assert seam.newest is not None
         seam.current = Pair(seam.newest)
-    with running(make_app(seam, VIEWS, receipts or vouching(lake))) as client:
-        yield Served(client, seam)
+    app = make_app(seam, VIEWS, receipts or vouching(lake), timing)
+    with running(app, listening, port) as client:
+        yield Served(client, seam, app.state.server)
 
 
 @contextmanager
-def running(app: FastAPI) -> Iterator[httpx.Client]:
-    """Run an application on a free port; gives a client of it."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run, name="uvicorn")
+def running(app: FastAPI, listening: socket.socket | None = None, port: int = 0) -> Iterator[httpx.Client]:
+    """Run an application on a free port, a certain one, or a socket that listens already; gives a client of it."""
+    config = uvicorn.Config(app, port=port, log_level="warning", ws_per_message_deflate=False)
+    server = Server(config, app.state.hub) if hasattr(app.state, "hub") else uvicorn.Server(config)
+    app.state.server = server
+    sockets = None if listening is None else [listening]
+    thread = threading.Thread(target=server.run, args=(sockets,), name="uvicorn")
     thread.start()
     try:
         port = eventually(lambda: server.started and server.servers[0].sockets[0].getsockname()[1])

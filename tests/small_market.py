@@ -18,7 +18,7 @@ from twofold.clock import to_epoch_us
 from twofold.lake import Lake
 from twofold.publication import Publication, found_lake
 from twofold.records import RecordBatch
-from twofold.source import HOLE_AGE_S, SHIPPED_SOURCES
+from twofold.source import HOLE_AGE_S, SHIPPED_SOURCES, Source
 from twofold.view import View
 from twofold.views import VIEWS
 
@@ -34,7 +34,7 @@ def time_us(clock: str) -> int:
 
 
 def trade_value(
-    clock: str, trade_id: int, *, symbol: str = "BTCUSDT", price: str = "100", size: str = "1", side: str = "buy"
+    clock: str, trade_id: int | str, *, symbol: str = "BTCUSDT", price: str = "100", size: str = "1", side: str = "buy"
 ) -> bytes:
     """A trade as it stands in the log, in the canonical format."""
     fields = {"symbol": symbol, "trade_id": trade_id, "price": price, "size": size, "side": side}
@@ -58,9 +58,16 @@ def batch(*values: bytes | None, lane: str = LANES[0], offset: int = 0) -> Recor
 class SmallMarket:
     """A log in memory and a lake in a folder."""
 
-    def __init__(self, folder: Path, views: Mapping[str, View] = VIEWS, hole_age_s: float = HOLE_AGE_S) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        views: Mapping[str, View] = VIEWS,
+        hole_age_s: float = HOLE_AGE_S,
+        sources: Mapping[str, Source] = SHIPPED_SOURCES,
+    ) -> None:
         self.log = MemoryLog(LANES)
         self.views = views
+        self.sources = sources
         self.lake = Lake(str(folder / "lake"))
         found_lake(self.lake)
         self._hole_age_s = hole_age_s
@@ -77,8 +84,8 @@ class SmallMarket:
         lane: int = 0,
         arrives: str | None = None,
         source: str | None = None,
-        trade_id: int | None = None,
-    ) -> int:
+        trade_id: int | str | None = None,
+    ) -> int | str:
         """Log a trade, which arrives when it happens unless said otherwise; the id is the next one by default."""
         number = next(self._ids) if trade_id is None else trade_id
         value = trade_value(clock, number, symbol=symbol, price=price, size=size, side=side)
@@ -96,13 +103,13 @@ class SmallMarket:
 
     def cycle(self, max_records: int = 1_000_000) -> Publication:
         """Run one batch cycle over what is logged, and publish also if that is nothing."""
-        cycle = BatchCycle(self.lake, self.log.open_reader, self.views, SHIPPED_SOURCES, "simulator", self._hole_age_s)
+        cycle = BatchCycle(self.lake, self.log.open_reader, self.views, self.sources, "simulator", self._hole_age_s)
         intake = cycle.ingest(max_records)
         return cycle.publish(intake, cycle.fold(intake))
 
     def worker(self, memory_bytes: int = ROOMY_BYTES) -> SpeedWorker:
         """A speed worker over the log and the lake, not running yet."""
-        return SpeedWorker(self.lake, self.log.open_reader, self.views, SHIPPED_SOURCES, "simulator", memory_bytes)
+        return SpeedWorker(self.lake, self.log.open_reader, self.views, self.sources, "simulator", memory_bytes)
 
     @contextmanager
     def live_side(self, port: int = 0) -> Iterator[str]:

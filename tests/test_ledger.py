@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trade_maker import trade_row, trades_frame
 
-from twofold.ledger import INTERVAL_SCHEMA, Intervals, Ledger
+from twofold.ledger import INTERVAL_SCHEMA, Intervals, Ledger, coalesce
 
-IDS = st.sampled_from([*range(12), 2**63 - 3, 2**63 - 2, 2**63 - 1])
+KEYS = (-(2**63), -(2**63) + 1, -5, -4, -3, -1)
+NUMBERS = st.sampled_from([*range(12), 2**63 - 3, 2**63 - 2, 2**63 - 1])
+IDS = st.sampled_from(KEYS) | NUMBERS
 ARRIVALS = st.tuples(st.sampled_from("AB"), IDS, st.integers(0, 3), st.sampled_from(["t/0", "t/1"]))
 
 
@@ -47,7 +49,7 @@ def test_intervals_are_sorted_and_never_touch(seen: list[tuple[str, int]]) -> No
     spans = frame.rows()
     assert spans == sorted(spans)
     for (_, symbol, _, last), (_, next_symbol, first, _) in pairwise(spans):
-        assert symbol != next_symbol or first - last > 1
+        assert symbol != next_symbol or first - last > 1 or last in KEYS
 
 
 def test_contiguous_ids_cost_one_interval_however_many_they_are() -> None:
@@ -70,7 +72,7 @@ def test_fresh_trades_keep_their_order() -> None:
     assert Ledger().sort_out(trades_frame(rows)).fresh["trade_id"].to_list() == [5, 3, 9, 1]
 
 
-INTERVALS = st.lists(st.tuples(st.sampled_from("AB"), IDS, st.integers(0, 3)))
+INTERVALS = st.lists(st.tuples(st.sampled_from("AB"), NUMBERS, st.integers(0, 3)))
 
 
 @given(INTERVALS, INTERVALS)
@@ -115,3 +117,30 @@ def test_what_has_not_been_seen_of_intervals_is_all_of_them_but_what_has(
     every = {(symbol, i) for _, symbol, first, last in frame.rows() for i in range(first, last + 1)}
     left = {(symbol, i) for _, symbol, first, last in unseen.rows() for i in range(first, last + 1)}
     assert left == every - ids(Ledger(ledger))
+
+
+def test_numbers_of_keys_are_never_joined_so_that_each_is_forgotten_in_its_own_time() -> None:
+    rows = [trade_row(trade_id, offset=place) for place, trade_id in enumerate([-3, -2, -1, 0, 1])]
+    ledger = Ledger()
+    ledger.add(ledger.sort_out(trades_frame(rows)).added)
+    spans = [(-3, -3), (-2, -2), (-1, -1), (0, 1)]
+    assert ledger.frame.select("first_id", "last_id").rows() == spans
+    assert coalesce(pl.concat([ledger.frame, ledger.frame])).select("first_id", "last_id").rows() == spans
+    assert Ledger(ledger.frame).frame.equals(ledger.frame)
+    asked = pl.concat([intervals_of(-4, -2, -9), intervals_of(1)])
+    assert ledger.unseen(asked)["first_id"].to_list() == [-4, -9]
+
+
+def test_a_copy_of_a_ledger_has_an_owner_of_its_own_for_keys_too() -> None:
+    ledger = Ledger()
+    ledger.add(ledger.sort_out(trades_frame([trade_row(-7)])).added)
+    other = ledger.copy()
+    other.add(other.sort_out(trades_frame([trade_row(-8), trade_row(5)])).added)
+    assert (ledger.frame.height, other.frame.height) == (1, 3)
+
+
+def intervals_of(*trade_ids: int) -> pl.DataFrame:
+    """Intervals of one id each."""
+    count = len(trade_ids)
+    columns = {"venue": ["test"] * count, "symbol": ["BTCUSDT"] * count, "first_id": trade_ids, "last_id": trade_ids}
+    return pl.DataFrame(columns, schema=INTERVAL_SCHEMA)

@@ -19,6 +19,8 @@ def test_what_a_view_is_declared_with_can_be_imported_from_the_top() -> None:
 
 def test_the_public_names_are_few_and_all_there() -> None:
     assert sorted(twofold.__all__) == [
+        "AsyncClient",
+        "Client",
         "Count",
         "First",
         "Last",
@@ -35,7 +37,7 @@ def test_the_public_names_are_few_and_all_there() -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_that_exist() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'Bars'; it has: Count, First"):
+    with pytest.raises(AttributeError, match="no attribute 'Bars'; it has: AsyncClient, Client"):
         twofold.Bars  # noqa: B018  # asking is the test
 
 

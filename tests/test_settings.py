@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -121,4 +122,29 @@ def test_addresses_of_speed_workers_are_parted_by_commas_and_bars_and_none_comes
 ) -> None:
     monkeypatch.setenv("TWOFOLD_SPEED_ADDRESS", addresses)
     with pytest.raises(SettingsError, match=r"TWOFOLD_SPEED_ADDRESS.*(commas|an address of its own)"):
+        load_settings()
+
+
+KEYED = {"venue": "chain", "wire_format": "canonical", "ids": "opaque"}
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"more": KEYED | {"ids": "unique"}},
+        {"more": KEYED | {"horizon_s": 60}},
+    ],
+)
+def test_sources_of_one_venue_that_tell_repeats_otherwise_are_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, others: dict[str, object]
+) -> None:
+    monkeypatch.setenv("TWOFOLD_SOURCES", json.dumps({"dex": KEYED, "other": KEYED} | others))
+    monkeypatch.setenv("TWOFOLD_DEFAULT_SOURCE", "dex")
+    with pytest.raises(SettingsError, match=r"TWOFOLD_SOURCES.*opaque ids with one `horizon_s`.*chain"):
+        load_settings()
+
+
+def test_a_wire_format_whose_ids_are_numbers_cannot_be_declared_opaque(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWOFOLD_SOURCES", json.dumps({"dex": KEYED | {"wire_format": "binance"}}))
+    with pytest.raises(SettingsError, match=r"TWOFOLD_SOURCES.dex.*only `canonical` has opaque ones"):
         load_settings()

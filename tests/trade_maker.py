@@ -36,6 +36,7 @@ def trade_row(
         "venue": venue,
         "symbol": symbol,
         "trade_id": trade_id,
+        "trade_key": None,
         "price": price,
         "size": size,
         "notional": price * size,

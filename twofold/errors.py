@@ -4,12 +4,16 @@
     ├── SettingsError            a setting is missing, malformed or contradicts another
     ├── DeclarationError         a view or a source is declared wrongly
     ├── UnknownName              a name was asked for that does not exist
+    │   └── NothingTraded        there is no trade on a day that was asked for
     ├── QueryError               a question to the serving API cannot be answered as asked
     │   ├── TooMuch              its answer would be larger than one may be
     │   ├── NotAcceptable        its answer cannot be written in a way that was asked for
-    │   └── CursorGone           the answer that a cursor goes on with is no longer held
+    │   ├── CursorGone           the answer that a cursor goes on with is no longer held
+    │   ├── ServingUnavailable   serving does not answer, or has nothing to answer from at this moment
+    │   └── TooManyStreams       as many streams are read as serving can give
     ├── ArithmeticOverflow       a sum left the range of its decimal type
     ├── CaptureError             a file of trades cannot be read
+    ├── PositionsUnreadable      a file of positions cannot be read
     ├── SchedulerUnreachable     no Prefect server answers
     ├── EventLogError
     │   ├── EventLogUnreachable  no broker answers
@@ -34,7 +38,8 @@
     │   ├── PublicationUnknown   the lake has no such publication
     │   ├── MeaningDiffers       decoder, sources or publication are others than the receipt names
     │   ├── ViewRetired          the view is not declared so any more
-    │   └── RecordsGone          records above the cut are neither in the lake nor in the event log
+    │   ├── RecordsGone          records above the cut are neither in the lake nor in the event log
+    │   └── AnswersDiffer        answers came out otherwise when they were made again, or could not be
     ├── SpeedError
     │   ├── BaseGone             the speed worker does not hold that base (any more)
     │   └── SpeedAway            the speed worker does not answer
@@ -47,6 +52,7 @@ A message says what happened, to what, and what to do next.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from difflib import get_close_matches
 
 
@@ -74,6 +80,20 @@ class UnknownName(TwofoldError):
         names = ", ".join(self.exist) or "none"
         super().__init__(f"There is no {kind} {name!r}.{hint} Known: {names}.")
 
+    @classmethod
+    def told(cls, message: str) -> UnknownName:
+        """One that another process found, of which no more than its message is known here."""
+        error = cls("", "", ())
+        error.args = (message,)
+        return error
+
+
+class NothingTraded(UnknownName):
+    """There is no trade on a day that was asked for; the message names the first and the last day that have any."""
+
+    def __init__(self, sequence: int, day: date, first_and_last: Iterable[date]) -> None:
+        super().__init__(f"trade in publication {sequence} on", str(day), map(str, first_and_last))
+
 
 class QueryError(TwofoldError):
     """A question to the serving API cannot be answered as asked."""
@@ -91,12 +111,24 @@ class CursorGone(QueryError):
     """The answer that a cursor goes on with is no longer held; begin again without a cursor."""
 
 
+class ServingUnavailable(QueryError):
+    """The serving API does not answer, or has nothing to answer from at this moment; ask again."""
+
+
+class TooManyStreams(QueryError):
+    """As many streams are read, or questions followed, as serving can give; come back later."""
+
+
 class ArithmeticOverflow(TwofoldError):
     """A sum left the range of its decimal type; nothing was written."""
 
 
 class CaptureError(TwofoldError):
     """A file of trades cannot be read."""
+
+
+class PositionsUnreadable(TwofoldError):
+    """A file of positions cannot be read; the message names the line."""
 
 
 class SchedulerUnreachable(TwofoldError):
@@ -204,6 +236,10 @@ class ViewRetired(ReceiptError):
 
 class RecordsGone(ReceiptError):
     """Records that an answer was made of are neither in the lake nor in the event log any more."""
+
+
+class AnswersDiffer(ReceiptError):
+    """Answers came out otherwise when they were made again, or could not be made again right after they were given."""
 
 
 class SpeedError(TwofoldError):

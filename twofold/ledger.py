@@ -1,4 +1,8 @@
-"""The ledger: which trade ids have been seen, per venue and symbol, as closed intervals of whole numbers."""
+"""The ledger: which trade ids have been seen, per venue and symbol, as closed intervals of whole numbers.
+
+Numbers below 0 stand for keys (`twofold.decoding.trade_key`). Each is an interval of its own, also where two touch,
+since each is forgotten in its own time (`twofold.horizon`).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ from typing import Self
 
 import numpy as np
 import polars as pl
+
+from twofold.key_set import KeySet
 
 INTERVAL_SCHEMA = pl.Schema(
     {"venue": pl.String(), "symbol": pl.String(), "first_id": pl.Int64(), "last_id": pl.Int64()}
@@ -61,6 +67,17 @@ class Intervals:
         for place, first_id, last_id in zip(self.places, self.first_ids, self.last_ids, strict=True):
             yield self.markets[place], first_id, last_id
 
+    def parted(self) -> tuple[Intervals, dict[Market, np.ndarray]]:
+        """Those of ids that are numbers, and the numbers of keys by market."""
+        if not self.first_ids or min(self.first_ids) >= 0:
+            return self, {}
+        ids, places = np.array(self.first_ids), np.array(self.places)
+        is_key = ids < 0
+        keys = {self.markets[place]: ids[is_key & (places == place)] for place in np.unique(places[is_key])}
+        rest = np.flatnonzero(~is_key)
+        last_ids = [self.last_ids[at] for at in rest]
+        return Intervals(self.markets, places[rest].tolist(), ids[rest].tolist(), last_ids), keys
+
     @property
     def frame(self) -> pl.DataFrame:
         """The intervals as `INTERVAL_SCHEMA`."""
@@ -89,13 +106,14 @@ class Sorted:
 
 
 class _Seen:
-    """The ids seen of one market: intervals that are sorted, disjoint and do not touch."""
+    """The ids seen of one market: intervals that are sorted, disjoint and do not touch, and keys' numbers."""
 
-    __slots__ = ("first_ids", "last_ids")
+    __slots__ = ("first_ids", "keys", "last_ids")
 
-    def __init__(self, first_ids: array[int], last_ids: array[int]) -> None:
-        self.first_ids = first_ids
-        self.last_ids = last_ids
+    def __init__(self) -> None:
+        self.first_ids: array[int] = array("q")
+        self.last_ids: array[int] = array("q")
+        self.keys = KeySet()
 
     def add(self, first_id: int, last_id: int) -> None:
         """Take in an interval, joined with those that it overlaps or touches."""
@@ -109,6 +127,10 @@ class _Seen:
 
     def unseen(self, first_id: int, last_id: int) -> Iterator[tuple[int, int]]:
         """The parts of an interval that have not been seen."""
+        if first_id < 0:
+            if not self.keys.holds(np.array([first_id]))[0]:
+                yield first_id, last_id
+            return
         for place in range(bisect_left(self.last_ids, first_id), bisect_right(self.first_ids, last_id)):
             if first_id < self.first_ids[place]:
                 yield first_id, self.first_ids[place] - 1
@@ -118,7 +140,14 @@ class _Seen:
 
     def holds(self, ids: np.ndarray) -> np.ndarray | bool:
         """Whether each of some ascending ids has been seen; a plain False where none has."""
-        if ids[0] > self.last_ids[-1] or ids[-1] < self.first_ids[0]:
+        if ids[0] < 0:
+            split = int(ids.searchsorted(0))
+            held = np.zeros(len(ids), dtype=bool)
+            held[:split] = self.keys.holds(ids[:split])
+            if split < len(ids):
+                held[split:] = self.holds(ids[split:])
+            return held
+        if not self.last_ids or ids[0] > self.last_ids[-1] or ids[-1] < self.first_ids[0]:
             return False
         interval = np.frombuffer(self.first_ids, np.int64).searchsorted(ids, side="right") - 1
         return (interval >= 0) & (np.frombuffer(self.last_ids, np.int64)[interval] >= ids)
@@ -133,19 +162,24 @@ class Ledger:
         if frame is not None and frame.height:
             joined = coalesce(frame)
             for (venue, symbol), part in joined.group_by(MARKET, maintain_order=True):
-                ids = (array("q", part[name].to_numpy().tobytes()) for name in ("first_id", "last_id"))
-                self._seen[str(venue), str(symbol)] = _Seen(*ids)
+                seen = self._seen[str(venue), str(symbol)] = _Seen()
+                first_ids, last_ids = (part[name].to_numpy() for name in ("first_id", "last_id"))
+                split = int(first_ids.searchsorted(0))
+                seen.keys.add(first_ids[:split])
+                seen.first_ids.frombytes(first_ids[split:].tobytes())
+                seen.last_ids.frombytes(last_ids[split:].tobytes())
 
     @property
     def frame(self) -> pl.DataFrame:
         """All intervals, as `INTERVAL_SCHEMA`, by market and first id."""
-        markets = sorted(self._seen)
-        return Intervals(
-            markets,
-            [place for place, market in enumerate(markets) for _ in self._seen[market].first_ids],
-            [first_id for market in markets for first_id in self._seen[market].first_ids],
-            [last_id for market in markets for last_id in self._seen[market].last_ids],
-        ).frame
+        intervals = Intervals(sorted(self._seen))
+        for place, market in enumerate(intervals.markets):
+            seen = self._seen[market]
+            keys = seen.keys.ordered().tolist()
+            intervals.first_ids.extend([*keys, *seen.first_ids])
+            intervals.last_ids.extend([*keys, *seen.last_ids])
+            intervals.places.extend([place] * (len(keys) + len(seen.first_ids)))
+        return intervals.frame
 
     def copy(self) -> Self:
         """A ledger of the same ids with an owner of its own."""
@@ -153,12 +187,17 @@ class Ledger:
 
     def add(self, added: Intervals) -> None:
         """Take in more ids."""
-        for market, first_id, last_id in added:
-            seen = self._seen.get(market)
-            if seen is None:
-                self._seen[market] = _Seen(array("q", [first_id]), array("q", [last_id]))
-            else:
-                seen.add(first_id, last_id)
+        numbered, keys = added.parted()
+        for market, first_id, last_id in numbered:
+            self._seen_of(market).add(first_id, last_id)
+        for market, numbers in keys.items():
+            self._seen_of(market).keys.add(numbers)
+
+    def _seen_of(self, market: Market) -> _Seen:
+        seen = self._seen.get(market)
+        if seen is None:
+            seen = self._seen[market] = _Seen()
+        return seen
 
     def unseen(self, intervals: pl.DataFrame) -> pl.DataFrame:
         """The parts of intervals (`INTERVAL_SCHEMA`) whose ids have not been seen."""
@@ -229,7 +268,7 @@ def _intervals(markets: list[Market], market: np.ndarray, ids: np.ndarray) -> In
     if not len(ids):
         return Intervals()
     # Compared by difference, so that an id at the top of the range does not overflow.
-    starts_anew = np.flatnonzero((market[1:] != market[:-1]) | (ids[1:] - ids[:-1] != 1)) + 1
+    starts_anew = np.flatnonzero((market[1:] != market[:-1]) | (ids[1:] - ids[:-1] != 1) | (ids[:-1] < 0)) + 1
     begins = np.concatenate([[0], starts_anew])
     ends = np.concatenate([starts_anew, [len(ids)]]) - 1
     return Intervals(markets, market[begins].tolist(), ids[begins].tolist(), ids[ends].tolist())
@@ -240,7 +279,8 @@ def coalesce(frame: pl.DataFrame) -> pl.DataFrame:
     ordered = frame.sort([*MARKET, "first_id"])
     reach = pl.col("last_id").cum_max().over(MARKET)
     # Compared by difference, so that an id at the top of the range does not overflow.
-    starts = (pl.col("first_id") - reach.shift(1).over(MARKET) > 1).fill_null(value=True)
+    step = pl.col("first_id") - reach.shift(1).over(MARKET)
+    starts = ((step > 1) | ((step == 1) & (pl.col("first_id") <= 0))).fill_null(value=True)
     runs = ordered.with_columns(run=starts.cum_sum())
     outer = {"last_id": pl.col("last_id").max(), "last_event": pl.col("last_event").last()}
     kept = [outer.get(name, pl.col(name).first()) for name in frame.columns]

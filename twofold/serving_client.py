@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
-from twofold.errors import QueryError
+from twofold.errors import QueryError, ServingUnavailable
 
 _TIMEOUT_S = 30.0
 _AGAIN_TIMEOUT_S = 600.0
@@ -21,7 +21,8 @@ def ask(address: str, view: str, parameters: Mapping[str, str | int], timeout_s:
         the answer: `view`, `rows` (decimals as text, times as RFC 3339), `receipt` and `freshness`.
 
     Raises:
-        QueryError: serving does not answer, or says why it cannot.
+        ServingUnavailable: serving does not answer, or is not ready to.
+        QueryError: it says why it cannot.
     """
     return _get(address, f"/v1/views/{view}", parameters, timeout_s)
 
@@ -33,7 +34,8 @@ def ask_again(address: str, token: str, timeout_s: float = _AGAIN_TIMEOUT_S) -> 
         the answer's `rows` and `receipt`.
 
     Raises:
-        QueryError: serving does not answer, or says why it cannot.
+        ServingUnavailable: serving does not answer, or is not ready to.
+        QueryError: it says why it cannot.
     """
     return _get(address, f"/v1/receipts/{quote(token, safe='')}", {}, timeout_s)
 
@@ -42,10 +44,12 @@ def _get(address: str, path: str, parameters: Mapping[str, str | int], timeout_s
     try:
         response = httpx.get(f"http://{address}{path}", params=dict(parameters), timeout=timeout_s)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise QueryError(
+        raise ServingUnavailable(
             f"Serving does not answer at {address} ({error}). Start it by `twofold up`, or alone by `twofold serve`; "
             "where it listens is set by TWOFOLD_SERVING_ADDRESS."
         ) from error
+    if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        raise ServingUnavailable(_problem(response))
     if not response.is_success:
         raise QueryError(_problem(response))
     answer: dict[str, Any] = response.json()

@@ -71,6 +71,9 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds, by arrival time, after which missing ids of a contiguous source are taken for lost.",
     )
+    positions: Path | None = Field(
+        default=None, description="File of what is held, for the end of day: CSV with the head `venue,symbol,quantity`."
+    )
     receipt_keys: str = Field(
         default="",
         description="File of the keys of receipts, one a line: the first signs, all of them verify. Made at first use; "
@@ -93,6 +96,19 @@ class Settings(BaseSettings):
             return orjson.loads(value) if isinstance(value, str) else value
         except orjson.JSONDecodeError as error:
             raise ValueError(f"this is not JSON: {error}") from None
+
+    @field_validator("sources")
+    @classmethod
+    def _one_kind_of_ids(cls, value: dict[str, Source]) -> dict[str, Source]:
+        """A venue has one space of ids: all of its sources tell repeats alike."""
+        told_by: dict[str, set[float | None]] = {}
+        for source in value.values():
+            told_by.setdefault(source.venue, set()).add(source.horizon_s if source.is_opaque else None)
+        if mixed := sorted(venue for venue, kinds in told_by.items() if len(kinds) > 1):
+            raise ValueError(
+                f"sources of one venue must all have opaque ids with one `horizon_s`, or none may; mixed: {mixed}"
+            )
+        return value
 
     @field_validator("speed_address")
     @classmethod
@@ -141,6 +157,11 @@ class Settings(BaseSettings):
     def lake_root(self) -> str:
         """The lake's root, with the default filled in."""
         return self.lake or str(self.data_folder / "lake")
+
+    @property
+    def report_folder(self) -> Path:
+        """Where reports go."""
+        return self.data_folder / "reports"
 
     @property
     def receipt_key_file(self) -> Path:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import polars as pl
 
 from batch_layer.doctor.finding import Finding
 from twofold.errors import ArithmeticOverflow, LakeError
 from twofold.fold import fold, merge
+from twofold.horizon import Horizons, horizons_us, is_remembered
 from twofold.lake import Lake
 from twofold.ledger import MARKET, coalesce
 from twofold.publication import Publication
+from twofold.source import Source
 from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES, view_table
 from twofold.view import View
 
 _REBUILD = "Rebuild from `raw`: `twofold doctor --mend`."
 
 
-def look_at_contents(lake: Lake, publication: Publication, views: Iterable[View]) -> Iterator[Finding]:
+def look_at_contents(
+    lake: Lake, publication: Publication, views: Iterable[View], sources: Mapping[str, Source]
+) -> Iterator[Finding]:
     """Compare the rows of a publication's tables with its accounts, and its trades with its ledger and its views."""
-    looks = [_rows_by_lane(lake, publication), _ids(lake, publication)]
+    looks = [_rows_by_lane(lake, publication), _ids(lake, publication, horizons_us(sources))]
     looks += [_partials(lake, publication, view) for view in views if _is_folded_so(publication, view)]
     for look in looks:
         try:
@@ -49,13 +53,16 @@ def _rows_by_lane(lake: Lake, publication: Publication) -> Iterator[Finding]:
                 yield Finding("content", _place(table, publication), sentence, mend)
 
 
-def _ids(lake: Lake, publication: Publication) -> Iterator[Finding]:
-    """Compare, market by market, the rows of `trades`, the different ids there, and the ids in the ledger."""
+def _ids(lake: Lake, publication: Publication, horizons: Horizons) -> Iterator[Finding]:
+    """Compare, by market, the rows of `trades` whose ids are remembered, the different ids, and those in the ledger."""
     if TRADES.name not in publication.tables or LEDGER.name not in publication.tables:
         return
-    trades = lake.scan(TRADES.name, publication.tables[TRADES.name]).group_by(MARKET)
-    counted = trades.agg(rows=pl.len(), ids=pl.col("trade_id").n_unique()).collect()
-    intervals = coalesce(lake.scan(LEDGER.name, publication.tables[LEDGER.name]).collect())
+    trades = lake.scan(TRADES.name, publication.tables[TRADES.name]).filter(
+        is_remembered("trade_id", "arrival_time", publication.arrivals, horizons)
+    )
+    counted = trades.group_by(MARKET).agg(rows=pl.len(), ids=pl.col("trade_id").n_unique()).collect()
+    known = is_remembered("first_id", "first_arrival", publication.arrivals, horizons)
+    intervals = coalesce(lake.scan(LEDGER.name, publication.tables[LEDGER.name]).filter(known).collect())
     size = pl.col("last_id") - pl.col("first_id") + 1
     seen = intervals.group_by(MARKET).agg(seen=size.sum())
     both = counted.join(seen, on=MARKET, how="full", coalesce=True).fill_null(0).sort(MARKET)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from twofold.errors import EventLogError, LakeError, LakeUnreachable, NoLake, To
 from twofold.lake import Lake
 from twofold.publication import GENESIS, PUBLICATIONS, Publication
 from twofold.records import OpenReader
+from twofold.source import Source
 from twofold.view import View
 
 
@@ -66,7 +67,7 @@ class Examination:
         return any(finding.check == "content" for finding in self.findings)
 
 
-def examine(lake: Lake, open_reader: OpenReader, views: Iterable[View]) -> Examination:
+def examine(lake: Lake, open_reader: OpenReader, views: Iterable[View], sources: Mapping[str, Source]) -> Examination:
     """Look at everything. Cycles may be at work meanwhile: what they have not published is no fault.
 
     Raises:
@@ -83,7 +84,7 @@ def examine(lake: Lake, open_reader: OpenReader, views: Iterable[View]) -> Exami
     except OSError as error:
         raise LakeUnreachable(f"A file of the lake cannot be read: {error}. Look at the rights there.") from error
     found.findings += look_at_publications(found.published, unreadable, found.logs)
-    _compare_contents(found, lake, views)
+    _compare_contents(found, lake, views, sources)
     _compare_with_event_log(found, open_reader)
     return found
 
@@ -122,7 +123,7 @@ def _look_at_tables(found: Examination) -> None:
             found.findings += about_files(name, broken, named, found.newest.sequence)
 
 
-def _compare_contents(found: Examination, lake: Lake, views: Iterable[View]) -> None:
+def _compare_contents(found: Examination, lake: Lake, views: Iterable[View], sources: Mapping[str, Source]) -> None:
     newest = found.newest
     # Readers fail in their own ways on what is broken, some of which end the process: they are kept away from it.
     broken = [table for table in newest.tables if not found.is_whole(newest, table) or found.logs[table].is_broken]
@@ -132,7 +133,7 @@ def _compare_contents(found: Examination, lake: Lake, views: Iterable[View]) -> 
             "cannot be read."
         )
         return
-    found.findings += look_at_contents(lake, newest, views)
+    found.findings += look_at_contents(lake, newest, views, sources)
 
 
 def _compare_with_event_log(found: Examination, open_reader: OpenReader) -> None:

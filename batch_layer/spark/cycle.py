@@ -109,23 +109,26 @@ class SparkCycle(BatchCycle):
     def _fold(self, intake: Intake, keep: Callable[[DataFrame], DataFrame]) -> Folded:
         ledger_writer = self._writer(LEDGER)
         rows = ledger_writer.rows().collect()
-        ids = Ledger(rows.select(INTERVAL_SCHEMA.names())).frame
+        is_known = self._is_known("first_id", "first_arrival")
+        remembered = rows.filter(is_known)
+        ids = Ledger(remembered.select(INTERVAL_SCHEMA.names())).frame
         records = keep(decoded(self._raw, self._sources, self._default_source, ids))
         told = keep(told_apart(records))
         repeated = told.where("NOT counts").drop("counts")
         trades, fresh = self._add(TRADES, told.where("counts").drop("counts"))
-        conflicts = keep(find_conflicts(repeated, fresh, self._lake, self.parent.tables.get(TRADES.name)))
+        published = self.parent.tables.get(TRADES.name)
+        known_trades = self._is_known("trade_id", "arrival_time")
+        conflicts = keep(find_conflicts(repeated, fresh, self._lake, published, known_trades))
         conflicting = letters_of(conflicts, self._raw, self._default_source)
         letters, rejected = self._add(
             DEAD_LETTERS, records.where("letter IS NOT NULL").select("letter.*").unionByName(conflicting)
         )
         added = ledger_rows(fresh)
-        add_intervals(ledger_writer, rows, added)
-        seen = pl.concat([rows, added])
+        add_intervals(ledger_writer, rows, added, is_known)
         newest = newest_trades(fresh)
         arrivals = newest_arrivals_us(self.parent.arrivals, newest)
-        ledger = Ledger(seen.select(INTERVAL_SCHEMA.names()))
-        missing = self._look_for_gaps(seen, ledger, letter_ids(rejected), arrivals)
+        ledger = Ledger(pl.concat([remembered, added]).select(INTERVAL_SCHEMA.names()))
+        missing = self._look_for_gaps(pl.concat([rows, added]), ledger, letter_ids(rejected), arrivals)
         tables = {
             RAW.name: self._raw_version,
             LEDGER.name: ledger_writer.version,

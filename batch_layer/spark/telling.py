@@ -34,7 +34,9 @@ def told_apart(decoded: DataFrame) -> DataFrame:
     return trades.withColumn("counts", ~F.col("seen") & (place == 1)).drop("seen")
 
 
-def find_conflicts(repeated: DataFrame, fresh: DataFrame, lake: Lake, trades_version: int | None) -> DataFrame:
+def find_conflicts(
+    repeated: DataFrame, fresh: DataFrame, lake: Lake, trades_version: int | None, is_known: pl.Expr
+) -> DataFrame:
     """The repeats that are no true ones (`CONFLICT_SCHEMA`), in any order.
 
     Args:
@@ -42,14 +44,21 @@ def find_conflicts(repeated: DataFrame, fresh: DataFrame, lake: Lake, trades_ver
         fresh: those that do (`TRADE_SCHEMA`).
         lake: where `trades` is.
         trades_version: the version of `trades` that the parent names; None where nothing was published.
+        is_known: of the rows of `trades`, those whose ids its ledger remembers.
     """
+
+    def known_ones(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield from to_arrow(to_polars(batch, TRADE_SCHEMA).filter(is_known)).to_batches()
+
     ids = repeated.select(*ID).distinct()
     now = fresh.join(ids, ID, "left_semi")
     earlier = repeated.join(now, ID, "left_anti")
     files = _files_around(earlier, lake, trades_version)
     if files:
         taken = repeated.sparkSession.read.schema(ddl(TRADE_SCHEMA)).parquet(*files)
-        now = now.unionByName(taken.join(earlier.select(*ID).distinct(), ID, "left_semi"))
+        before = taken.join(earlier.select(*ID).distinct(), ID, "left_semi").select(*TRADE_SCHEMA)
+        now = now.unionByName(before.mapInArrow(known_ones, ddl(TRADE_SCHEMA)))
     kept = now.select(*ID, *(F.col(name).alias(f"kept_{name}") for name in KEPT))
     compared = repeated.join(kept, ID, "left").select(*COMPARED_SCHEMA)
     return compared.mapInArrow(_differing, ddl(CONFLICT_SCHEMA))

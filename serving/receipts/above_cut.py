@@ -13,7 +13,7 @@ import polars as pl
 
 from serving.names import names
 from serving.query import Query
-from serving.receipts.taken_in import TakenIn, is_below
+from serving.receipts.taken_in import TakenIn, files_within, is_below
 from serving.receipts.token import Made
 from serving.speed_side import SpeedSide
 from twofold.decoding import DECODER_HASH, decode
@@ -27,6 +27,7 @@ from twofold.errors import (
     TopicReplaced,
 )
 from twofold.fold import fold
+from twofold.horizon import horizons_us, is_remembered
 from twofold.lane import Positions, at_least
 from twofold.ledger import INTERVAL_SCHEMA, MARKET, Ledger
 from twofold.publication import Publication
@@ -122,7 +123,8 @@ class AboveCut:
             if wanted is not None:
                 trades = trades.filter(names(wanted).rows(trades, name))
         first = Ledger().sort_out(trades).fresh
-        return pl.concat([self._taken_in_since(first), self._not_taken_in(first)])
+        numbered, keyed = (first.filter(of_kind) for of_kind in (pl.col("trade_id") >= 0, pl.col("trade_id") < 0))
+        return pl.concat([self._taken_in_since(numbered), self._not_taken_in(numbered), self._not_known_then(keyed)])
 
     def _taken_in_since(self, trades: pl.DataFrame) -> pl.DataFrame:
         """Those whose id was new to the lake after the cut, by whichever of its copies."""
@@ -140,6 +142,21 @@ class AboveCut:
         markets = trades.select(MARKET).unique().lazy()
         seen = self._taken_in.lake.scan(LEDGER.name, version).join(markets, on=MARKET, how="semi")
         return Ledger(seen.select(INTERVAL_SCHEMA.names()).collect()).sort_out(trades).fresh
+
+    def _not_known_then(self, trades: pl.DataFrame) -> pl.DataFrame:
+        """Those with a key that the publication's ledger did not remember, whatever is remembered by now."""
+        arrivals, bounds = self._publication.arrivals, self._taken_in.bounds(TRADES)
+        if trades.is_empty() or bounds is None:
+            return trades
+        horizons = horizons_us(self._declared.sources)
+        since_us = min((arrivals[venue] - horizons[venue] for venue in horizons.keys() & arrivals.keys()), default=None)
+        files = files_within(bounds, "arrival_time", since_us, None)["file"].to_list()
+        if not files:
+            return trades
+        known = is_remembered("trade_id", "arrival_time", arrivals, horizons) & is_below(self._publication.cut)
+        has_key = pl.col("trade_id").is_in(trades["trade_id"].implode())
+        then = self._taken_in.lake.read_files(TRADES.name, files, _ID, known & has_key)
+        return trades.join(then, on=_ID, how="anti")
 
     def _check_meaning(self) -> None:
         here = sources_hash(self._declared.sources, self._declared.default_source)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
-from serving.answer import answer_of_known
+from serving.answer import Answer, answer_of_known
 from serving.query import Query, asked_again
 from serving.receipts.above_cut import AboveCut, Declared
 from serving.receipts.below_cut import BelowCut
@@ -33,6 +33,10 @@ class MadeAgain(NamedTuple):
 
     rows: bytes
     receipt: bytes
+
+    def parsed(self) -> dict[str, Any]:
+        """Both as JSON data, as they stand in an answer."""
+        return {"rows": orjson.loads(self.rows), "receipt": orjson.loads(self.receipt)}
 
 
 class Remaker:
@@ -70,11 +74,19 @@ class Remaker:
             EventLogUnreachable: no broker answers.
             ArithmeticOverflow: a sum left the range of its type.
         """
-        held = self.signer.read(token)
-        query = self._query(held.asked)
-        found = answer_of_known(query, self._pair(query, held))
+        found = self.answer(token)
         receipt = {**found.receipt(), "token": token}
         return MadeAgain(rows_json(found.rows), orjson.dumps(receipt))
+
+    def answer(self, token: str) -> Answer:
+        """The answer that a token is of.
+
+        Raises:
+            TwofoldError: as `make_again`.
+        """
+        held = self.signer.read(token)
+        query = self._query(held.asked)
+        return answer_of_known(query, self._pair(query, held))
 
     def _query(self, asked: Asked) -> Query:
         name = str(asked.query.get("view"))

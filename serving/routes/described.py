@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from serving.presentation import MEDIA_TYPES
 from serving.problem import MEDIA_TYPE, PATH, PROBLEMS
+from serving.push.sse import MEDIA_TYPE as EVENT_STREAM
 from serving.query import Finality
 from serving.seam import SpeedMode
 from twofold.view import Described
@@ -294,3 +295,31 @@ def _answers() -> dict[int | str, dict[str, Any]]:
 
 ANSWERS = _answers()
 """What the rows of a view come as."""
+
+
+def _streams() -> dict[int | str, dict[str, Any]]:
+    told = described(
+        AnswerByRows, *("unknown_name", "too_much", "arithmetic_overflow", "too_many_streams", "not_ready")
+    )
+    told[200] = {
+        "description": "Events without end; lines that begin with a colon are a heartbeat. Each event has JSON data. "
+        "`state`: `rows` as they are, in place of all that was told before, and why in `because`: `begin`; "
+        "`unknown_id`, where what Last-Event-ID names cannot be made again; `behind`, where the reader is slow; or "
+        "`leap`, where too much changed at once. `change`: the `rows` that are others than they were told, and in "
+        "`was` those of them that had been closed or revised, as they were told; no rows where only what the speed "
+        "worker does has changed. Both have `view`, `receipt` and `freshness` as an answer has; the receipt is of an "
+        "answer that has all these rows. `end`: nothing follows, for the `reason` `slow`, `stopping` or `failed`, with "
+        "a `detail`. An event's id names question, publication and positions: it is a receipt's token.",
+        "content": {
+            EVENT_STREAM: {
+                "schema": {"type": "string"},
+                "example": 'event: change\ndata: {"view":"bars","rows":[…],"was":[],"receipt":{…},"freshness":{…}}\n'
+                "id: 0eyJ…\n\n",
+            }
+        },
+    }
+    return told
+
+
+STREAMS = _streams()
+"""What a stream comes as, or is refused by."""

@@ -41,7 +41,7 @@ def test_all_of_them_or_those_of_a_reason_or_a_source_or_both_are_found(market: 
 def test_the_newest_come_last_and_without_their_bytes(market: SmallMarket) -> None:
     letters = DeadLetters(market.lake, cycle(market)).of()
     assert [(row["lane"], row["offset"]) for row in newest(letters, 2)] == [(LANES[0], 1), (LANES[1], 1)]
-    told = ["lane", "offset", "logged_at", "source", "reason", "detail", "venue", "symbol", "trade_id"]
+    told = ["lane", "offset", "logged_at", "source", "reason", "detail", "venue", "symbol", "trade_id", "trade_key"]
     assert list(newest(letters, 1)[0]) == told
     assert len(newest(letters, 50)) == 3
 

@@ -47,12 +47,12 @@ def test_intervals_are_appended_until_there_are_many_files_and_then_joined(write
     with patch.object(ledger, "LEDGER_FILES", 2):
         for trade_id in (5, 3, 4):
             rows = writer.rows().collect()
-            add_intervals(writer, rows, intervals((trade_id, trade_id * 10, trade_id * 10 + 1)))
+            add_intervals(writer, rows, intervals((trade_id, trade_id * 10, trade_id * 10 + 1)), pl.lit(value=True))
     assert writer.version == 3
     assert writer.file_count() == 1
     assert told(writer.rows().collect()) == [(3, 5, 30, 50, 31, "t/3")]
 
 
 def test_nothing_to_add_is_no_commit(writer: TableWriter) -> None:
-    add_intervals(writer, writer.rows().collect(), LEDGER_SCHEMA.to_frame())
+    add_intervals(writer, writer.rows().collect(), LEDGER_SCHEMA.to_frame(), pl.lit(value=True))
     assert writer.version == 0

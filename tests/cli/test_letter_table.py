@@ -17,6 +17,7 @@ LETTER: dict[str, Any] = {
     "venue": None,
     "symbol": None,
     "trade_id": None,
+    "trade_key": None,
 }
 WHOLE = LETTER | {"key": b"BTCUSDT", "value": b"{", "headers": [], "first_at": f"{TOPICS[0]}/2:17"}
 
@@ -86,7 +87,7 @@ def test_a_letter_is_shown_whole() -> None:
 
 
 def test_a_letter_says_which_trade_it_would_have_been_where_that_is_known() -> None:
-    known = {"venue": "binance", "symbol": "BTCUSDT", "trade_id": 7}
+    known = {"venue": "binance", "symbol": "BTCUSDT", "trade_id": 7, "trade_key": None}
     assert shown(WHOLE | known)["trade"] == "7 of BTCUSDT at binance"
 
 

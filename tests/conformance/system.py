@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from oracle import OracleSource
 from smoke.running import free_ports
 
 from conformance.process import TESTS, Kafka, Process
@@ -93,14 +94,21 @@ class System:
         return Process([command], self._environment, output, [*self._planted, *options])
 
 
-def _declared() -> dict[str, dict[str, str | None]]:
+def _declared() -> dict[str, dict[str, str | float | None]]:
     """The oracle's sources as the product takes them."""
     return {
         name: {
             "venue": source.venue,
             "wire_format": source.wire_format,
-            "ids": "contiguous" if source.contiguous else "unique",
+            "ids": _kind(source),
             "collected_header": source.collected_header,
         }
+        | ({} if source.horizon_s is None else {"horizon_s": source.horizon_s})
         for name, source in SOURCES.items()
     }
+
+
+def _kind(source: OracleSource) -> str:
+    if source.horizon_s is not None:
+        return "opaque"
+    return "contiguous" if source.contiguous else "unique"

@@ -18,8 +18,10 @@ SOURCES: Mapping[str, OracleSource] = {
     "binance-spot": OracleSource("binance", "binance", "collected_us", contiguous=True),
     "desk": OracleSource("desk", "binance", "collected_us", contiguous=False),
     "simulator": OracleSource("simulator", "canonical", contiguous=True),
+    "keyed": OracleSource("keyed", "canonical", contiguous=False, horizon_s=86_400.0),
 }
-"""Frames with a collector's time whose ids go on, the same whose holes mean nothing, and canonical trades."""
+"""Frames with a collector's time whose ids go on, the same whose holes mean nothing, and canonical trades, by numbers
+or by keys that are remembered for longer than a run lasts."""
 
 Of = tuple[str, str]
 """A source and a symbol."""
@@ -30,6 +32,7 @@ MARKETS: tuple[Of, ...] = (
     ("binance-spot", "BTCUSDT"),
     ("binance-spot", "ETHUSDT"),
     ("desk", "BTCUSDT"),
+    ("keyed", "BTCUSDT"),
 )
 _OPENING = 8
 _KEPT = 400

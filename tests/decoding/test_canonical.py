@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 from record_maker import EVENT_US, LANE, LOGGED_MS, SOURCES, batch, canonical, refusal_among_good, unquoted, without
 
-from twofold.decoding import Reason, decode
+from twofold.decoding import Decoded, Reason, decode
+from twofold.decoding.trade_key import number_of
 
 FIELDS = ["symbol", "trade_id", "price", "size", "side", "event_time_us"]
 
@@ -19,6 +20,7 @@ def test_a_good_record_becomes_a_trade() -> None:
             "venue": "testing",
             "symbol": "BTCUSDT",
             "trade_id": 7,
+            "trade_key": None,
             "price": Decimal("61837.63"),
             "size": Decimal("0.02"),
             "notional": Decimal("1236.7526"),
@@ -137,3 +139,48 @@ def test_of_a_repeated_field_the_last_counts_on_both_ways_of_reading() -> None:
     careful = unquoted("price", "5").replace(b"{", b'{"trade_id": 1, ')
     decoded = decode([batch([strict, careful])], SOURCES, "plain")
     assert decoded.trades["trade_id"].to_list() == [7, 7]
+
+
+def keyed(trade_id: object, **changes: object) -> Decoded:
+    return decode([batch([canonical(trade_id=trade_id, **changes)])], SOURCES, "keyed")
+
+
+@pytest.mark.parametrize("key", ["0x9f2c", "é", "7", " ", "a" * 128, "\U0001f9ff" * 128, "\x00"])
+def test_an_opaque_source_has_text_as_ids_and_a_number_below_zero_stands_for_it(key: str) -> None:
+    decoded = keyed(key)
+    assert decoded.rejected.is_empty()
+    (row,) = decoded.trades.to_dicts()
+    assert (row["venue"], row["trade_key"], row["trade_id"]) == ("keyed", key, number_of(key))
+
+
+@pytest.mark.parametrize(
+    ("trade_id", "reason"),
+    [(7, "wrong_type"), (None, "null_field"), ("", "bad_trade_id"), ("a" * 129, "bad_trade_id"), (["a"], "wrong_type")],
+)
+def test_what_is_no_key_is_a_dead_letter_that_names_no_trade(trade_id: object, reason: str) -> None:
+    (letter,) = keyed(trade_id).rejected.to_dicts()
+    assert (letter["reason"], letter["trade_id"], letter["trade_key"]) == (reason, None, None)
+
+
+def test_half_a_surrogate_pair_is_no_key() -> None:
+    value = canonical(trade_id="PLACE").replace(b"PLACE", b"\\ud800")
+    (letter,) = decode([batch([value])], SOURCES, "keyed").rejected.to_dicts()
+    assert (letter["trade_id"], letter["trade_key"]) == (None, None)
+
+
+def test_a_dead_letter_of_an_opaque_source_says_which_trade_it_would_have_been() -> None:
+    (letter,) = keyed("0x9f2c", price="0").rejected.to_dicts()
+    assert (letter["venue"], letter["symbol"], letter["trade_key"]) == ("keyed", "BTCUSDT", "0x9f2c")
+    assert letter["trade_id"] == number_of("0x9f2c")
+
+
+def test_a_number_and_its_text_are_ids_of_different_kinds_of_sources() -> None:
+    batches = [batch([canonical(trade_id="7"), canonical(trade_id=7)])]
+    assert decode(batches, SOURCES, "plain").trades["trade_id"].to_list() == [7]
+    assert decode(batches, SOURCES, "keyed").trades["trade_key"].to_list() == ["7"]
+
+
+def test_an_unquoted_price_that_is_not_bent_is_read_beside_a_key_too() -> None:
+    value = unquoted("price", "61837.5").replace(b'"trade_id": 7', b'"trade_id": "k"')
+    (row,) = decode([batch([value])], SOURCES, "keyed").trades.to_dicts()
+    assert (row["trade_key"], row["price"]) == ("k", Decimal("61837.5"))

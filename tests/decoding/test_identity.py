@@ -13,17 +13,17 @@ from twofold.decoding.binance import identify_binance
 from twofold.decoding.canonical import identify_canonical
 from twofold.decoding.dead_letter import Refused
 
-NOTHING = (None, None, None)
-BTC_7 = ("testing", "BTCUSDT", 7)
+NOTHING = (None, None, None, None)
+BTC_7 = ("testing", "BTCUSDT", 7, None)
 
 
 def identity_of(
     value: bytes | None, source: bytes = b"plain", key: bytes | None = b"BTCUSDT", **headers: bytes
 ) -> tuple[object, ...]:
-    """Venue, symbol and trade id of the one dead letter that a value becomes."""
+    """Venue, symbol, trade id and trade key of the one dead letter that a value becomes."""
     marked = (("source", source), *headers.items())
     rejected = decode([batch_of([value], keys=[key], headers=[marked])], SOURCES, "plain").rejected
-    (identity,) = rejected.select("venue", "symbol", "trade_id").rows()
+    (identity,) = rejected.select("venue", "symbol", "trade_id", "trade_key").rows()
     return identity
 
 
@@ -75,7 +75,7 @@ def test_what_does_not_say_for_sure_says_nothing(value: bytes | None) -> None:
 
 
 def test_the_venue_is_the_sources_own() -> None:
-    assert identity_of(canonical(price="0"), b"collected") == ("gathered", "BTCUSDT", 7)
+    assert identity_of(canonical(price="0"), b"collected") == ("gathered", "BTCUSDT", 7, None)
 
 
 def test_a_record_of_a_source_that_is_not_declared_says_nothing() -> None:
@@ -84,12 +84,12 @@ def test_a_record_of_a_source_that_is_not_declared_says_nothing() -> None:
 
 def test_a_bad_key_or_a_bad_collectors_time_does_not_hide_which_trade_it_is() -> None:
     assert identity_of(canonical(), key=b"\xff") == BTC_7
-    assert identity_of(canonical(), b"collected", collected_us=b"soon") == ("gathered", "BTCUSDT", 7)
+    assert identity_of(canonical(), b"collected", collected_us=b"soon") == ("gathered", "BTCUSDT", 7, None)
 
 
 @pytest.mark.parametrize("form", [bytes, wrapped])
 def test_a_frame_says_which_trade_it_is_bare_and_wrapped(form: type[bytes]) -> None:
-    assert identity_of(form(binance(p="0", t=9)), b"binance-spot") == ("binance", "BTCUSDT", 9)
+    assert identity_of(form(binance(p="0", t=9)), b"binance-spot") == ("binance", "BTCUSDT", 9, None)
 
 
 @pytest.mark.parametrize("kind", ["kline", None, 5])
@@ -100,7 +100,7 @@ def test_a_frame_about_something_else_says_nothing(kind: object) -> None:
 
 def test_of_a_repeated_field_the_last_counts_as_in_a_trade() -> None:
     twice = canonical(price="0")[:-1] + b', "trade_id": 8}'
-    assert identity_of(twice) == ("testing", "BTCUSDT", 8)
+    assert identity_of(twice) == ("testing", "BTCUSDT", 8, None)
 
 
 @pytest.mark.parametrize("identify", [identify_canonical, identify_binance])

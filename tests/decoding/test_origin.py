@@ -40,7 +40,7 @@ def test_of_a_repeated_source_header_the_last_counts() -> None:
 def test_an_unknown_source_becomes_a_dead_letter_that_names_the_known(name: bytes | None) -> None:
     reason, detail = refusal_among_good(canonical(), headers=(("source", name), ("trace", b"\x00\xff")))
     assert reason is Reason.UNKNOWN_SOURCE
-    assert "Known: binance-spot, collected, plain." in detail
+    assert "Known: binance-spot, collected, keyed, plain." in detail
 
 
 def test_a_dead_letter_carries_the_source_that_the_header_names() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from twofold.decoding import DECODER_HASH
 from twofold.decoding.rules import RULES, hash_of
 
-KNOWN_HASH = "b2e1d8d80373383d238e723c72e6f5022eb127fbcf586326e68e594c917c5336"
+KNOWN_HASH = "05ec0437633eaa8ce87db5ce8ef8c89d5a5874ebc68f65573904b167e7c202a2"
 
 
 def test_the_hash_is_that_of_the_declared_rules() -> None:

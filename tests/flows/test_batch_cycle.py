@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 import pytest
-from eventually import eventually
 from kafka import KafkaProducer
 from prefect.client.schemas.objects import State
 from scheduling import PrefectServer
@@ -71,17 +70,6 @@ def table(prefect: PrefectServer, state: State[Any]) -> list[dict[str, Any]]:
     assert (found["key"], found["type"]) == (ARTIFACT, "table")
     rows: list[dict[str, Any]] = orjson.loads(found["data"])
     return rows
-
-
-def tries(prefect: PrefectServer, state: State[Any]) -> dict[str, int]:
-    """How often each task of a run was tried, once the server has heard of the last."""
-
-    def look() -> dict[str, int] | None:
-        runs = prefect.find("task_runs", flow_runs={"id": {"any_": [run_id(state)]}})
-        ended = all(run["end_time"] for run in runs)
-        return {run["name"].rsplit("-", 1)[0]: run["run_count"] for run in runs} if ended else None
-
-    return eventually(look)
 
 
 def run_id(state: State[Any]) -> str:
@@ -169,7 +157,7 @@ def test_a_broker_that_is_away_is_tried_again_and_then_named(
     assert state.is_failed()
     assert f"No Kafka broker answers at {address}" in str(state.message)
     assert "TWOFOLD_BOOTSTRAP_SERVERS" in str(state.message)
-    assert tries(prefect, state) == {"ingest": 4}
+    assert prefect.tries(state) == {"ingest": 4}
     assert Publications(lake).newest().sequence == 0
 
 
@@ -202,7 +190,7 @@ def test_a_cycle_that_was_overtaken_ends_as_superseded(
     assert (state.type, state.name) == ("COMPLETED", "Superseded")
     assert "comes too late" in str(state.message)
     assert Publications(lake).newest().sequence == 1
-    assert tries(prefect, state) == {"ingest": 1, "fold": 1, "publish": 1}
+    assert prefect.tries(state) == {"ingest": 1, "fold": 1, "publish": 1}
 
 
 @pytest.mark.usefixtures("topic")

@@ -17,7 +17,7 @@ from kafka import KafkaProducer
 from scheduling import PrefectServer
 from small_market import trade_value
 
-from flows.serving import BATCH_CYCLE
+from flows.serving import DEPLOYMENT
 from twofold.event_log.topic import ensure_topic
 from twofold.lake import Lake
 from twofold.publication import Publications
@@ -65,7 +65,8 @@ class Deployments:
         """The runs that are in one of these states."""
         found = self._server.find(
             "flow_runs",
-            deployments={"name": {"any_": [BATCH_CYCLE]}},
+            flows={"name": {"any_": ["batch-cycle"]}},
+            deployments={"name": {"any_": [DEPLOYMENT]}},
             flow_runs={"state": {"type": {"any_": list(states)}}},
         )
         return {run["id"] for run in found}

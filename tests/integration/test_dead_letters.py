@@ -96,7 +96,7 @@ def cycled() -> Publication:
 def live_fold(publication: Publication) -> BaseFold:
     """A speed fold on a publication's base that has read to the end of the log."""
     settings = load_settings()
-    base = load_base(Lake(settings.lake_root), publication)
+    base = load_base(Lake(settings.lake_root), publication, settings.sources)
     fold = BaseFold(base, VIEWS, settings.sources, settings.default_source)
     with closing(log_opener(settings)(base.cut)) as reader:
         fold.apply(take_in(reader, 1_000).batches, reader.positions, ())

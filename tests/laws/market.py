@@ -10,7 +10,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 from memory_log import MemoryLog
-from oracle import Oracle, OracleRecord
+from oracle import Oracle, OracleRecord, OracleSource
+from oracle.record import SOURCES as SHIPPED
+
+from twofold.source import HORIZON_S, SHIPPED_SOURCES, Source
 
 TOPIC = "9a1e6a52-7d0c-4c6b-b5a3-3d1f0e5c2b11"
 LANES = tuple(f"{TOPIC}/{partition}" for partition in range(3))
@@ -19,6 +22,16 @@ BEGIN_MS = int(datetime(2024, 8, 9, 23, 57, tzinfo=UTC).timestamp() * 1000)
 
 HOLE_AGE_S = 240.0
 """How long missing ids are waited for in the laws' tests: about as long as a script of few records lasts."""
+
+SOURCES: Mapping[str, Source] = {
+    **SHIPPED_SOURCES,
+    "keyed": Source(venue="keyed", wire_format="canonical", ids="opaque"),
+}
+ORACLE_SOURCES: Mapping[str, OracleSource] = {
+    **SHIPPED,
+    "keyed": OracleSource("keyed", "canonical", contiguous=False, horizon_s=HORIZON_S),
+}
+"""The same, as the oracle takes them."""
 
 NOT_TRADES: tuple[bytes | None, ...] = (
     None,
@@ -87,7 +100,7 @@ def sendings(*, otherwise: bool = False) -> st.SearchStrategy[Sending]:
         Sending,
         lane=st.integers(0, 3),
         gap_ms=st.sampled_from([0, 900, 31_000, 60_000]),
-        source=st.sampled_from(["simulator", "simulator", "binance-spot"]),
+        source=st.sampled_from(["simulator", "simulator", "binance-spot", "keyed"]),
         symbol=st.sampled_from(["BTCUSDT", "ETHUSDT"]),
         trade_id=st.sampled_from([*range(16), 2**63 - 2, 2**63 - 1]),
         price=st.sampled_from(_PRICES),
@@ -129,6 +142,7 @@ class Market:
                 OracleRecord(record.lane, record.offset, record.timestamp_ms, record.key, record.value, record.headers)
                 for record in self.log.records
             ),
+            ORACLE_SOURCES,
             hole_age_s=HOLE_AGE_S,
         )
 
@@ -153,8 +167,9 @@ class Market:
 
     def _body(self, sending: Sending) -> bytes:
         event_us = self.now_ms * 1000 - sending.late_us
-        if sending.source == "simulator":
-            trade = {"symbol": sending.symbol, "trade_id": sending.trade_id, "price": sending.price}
+        if sending.source in {"simulator", "keyed"}:
+            trade_id = f"0x{sending.trade_id:x}" if sending.source == "keyed" else sending.trade_id
+            trade = {"symbol": sending.symbol, "trade_id": trade_id, "price": sending.price}
             return json.dumps(trade | {"size": sending.size, "side": sending.side, "event_time_us": event_us}).encode()
         frame = {"e": "trade", "s": sending.symbol, "t": sending.trade_id, "p": sending.price, "q": sending.size}
         return json.dumps(frame | {"T": event_us // 1000, "m": sending.side == "sell"}).encode()

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import polars as pl
 from hypothesis import Phase, settings
-from laws.market import HOLE_AGE_S
+from laws.market import HOLE_AGE_S, SOURCES
 from memory_log import MemoryLog, MemoryReader, Poll
 from oracle import Oracle, OracleAccount
 
@@ -36,7 +36,7 @@ from twofold.lake import Lake
 from twofold.lane import ALL_LANES, Positions, Share, at_least, positions_from_json
 from twofold.ledger import INTERVAL_SCHEMA, Ledger
 from twofold.publication import PUBLICATIONS, Publication
-from twofold.source import SHIPPED_SOURCES
+from twofold.source import Source
 from twofold.speed_state import ChangesRequest
 from twofold.views import VIEWS
 
@@ -69,7 +69,7 @@ def everything_merged_soon() -> Iterator[None]:
 
 def new_cycle(lake: Lake, log: MemoryLog, polls: Sequence[Poll] = ()) -> BatchCycle:
     """A batch cycle over a log, which it reads in the pieces that `polls` say."""
-    return BatchCycle(lake, lambda start: log.open_reader(start, polls), VIEWS, SHIPPED_SOURCES, SOURCE, HOLE_AGE_S)
+    return BatchCycle(lake, lambda start: log.open_reader(start, polls), VIEWS, SOURCES, SOURCE, HOLE_AGE_S)
 
 
 def run_cycle(
@@ -93,21 +93,26 @@ def cuts_up_to(lake: Lake, sequence: int) -> list[Positions]:
     return cuts
 
 
-def new_fold(lake: Lake, publication: Publication, share: Share = ALL_LANES) -> BaseFold:
+def new_fold(
+    lake: Lake, publication: Publication, share: Share = ALL_LANES, sources: Mapping[str, Source] = SOURCES
+) -> BaseFold:
     """A speed fold on the base that a publication gives, with nothing read yet."""
-    base = load_base(lake, publication)
-    return BaseFold(replace(base, cut=share.of(base.cut)), VIEWS, SHIPPED_SOURCES, SOURCE)
+    base = load_base(lake, publication, sources)
+    return BaseFold(replace(base, cut=share.of(base.cut)), VIEWS, sources, SOURCE)
 
 
 class SteppedWorker:
     """A speed worker whose readings go on by one micro-batch when they are told to, and a client that asks it."""
 
-    def __init__(self, lake: Lake, log: MemoryLog, share: Share = ALL_LANES) -> None:
+    def __init__(
+        self, lake: Lake, log: MemoryLog, share: Share = ALL_LANES, sources: Mapping[str, Source] = SOURCES
+    ) -> None:
         self._lake = lake
         self._log = log
         self._share = share
+        self._sources = sources
         self._readers: dict[int, MemoryReader] = {}
-        self._worker = SpeedWorker(lake, log.open_reader, VIEWS, SHIPPED_SOURCES, SOURCE, 2**62, share)
+        self._worker = SpeedWorker(lake, log.open_reader, VIEWS, sources, SOURCE, 2**62, share)
         self.client = _DirectClient(self._worker, share)
 
     @property
@@ -117,7 +122,8 @@ class SteppedWorker:
 
     def start(self, publication: Publication) -> None:
         """Start a fold on a publication's base, or start it anew."""
-        reading = Reading(new_fold(self._lake, publication, self._share), self._log.open_reader, lambda: False)
+        fold = new_fold(self._lake, publication, self._share, self._sources)
+        reading = Reading(fold, self._log.open_reader, lambda: False)
         reading.ready_at_s = 0.0
         self._worker._readings[publication.sequence] = reading
         self._readers[publication.sequence] = self._log.open_reader(publication.cut, share=self._share)
@@ -196,7 +202,7 @@ def check_tables(lake: Lake, publication: Publication, oracle: Oracle, cuts: Seq
     opened = gaps.filter(pl.col("state") == "open").with_columns(pl.lit(None).alias(name) for name in ("since", "lane"))
     assert logged.rows() == opened.rows()
     ids = [(venue, symbol, i) for venue, symbol, a, b in seen.iter_rows() for i in range(a, b + 1)]
-    assert ids == sorted((trade.venue, trade.symbol, trade.trade_id) for trade in trades)
+    assert ids == sorted((trade.venue, trade.symbol, trade.rank) for trade in trades)
 
 
 def dict_of_gap(gap: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from laws.market import LANES, Market, Sending, sendings
+from laws.market import LANES, SOURCES, Market, Sending, sendings
 from laws.parts import (
     SOURCE,
     SteppedWorker,
@@ -33,7 +33,6 @@ from twofold.lake import Lake
 from twofold.lane import Positions
 from twofold.ledger import Ledger
 from twofold.publication import Publications, found_lake
-from twofold.source import SHIPPED_SOURCES
 from twofold.views import VIEWS
 
 POLLS = st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 5)), max_size=4), max_size=8)
@@ -42,7 +41,7 @@ EVERYTHING: Poll = [(place, 2**62) for place in range(len(LANES))]
 
 def fold_from(base: Base, log: MemoryLog, polls: Sequence[Poll]) -> BaseFold:
     """A fold that has read what `polls` say, by the speed layer's own steps."""
-    reading = Reading(BaseFold(base, VIEWS, SHIPPED_SOURCES, SOURCE), log.open_reader, lambda: False)
+    reading = Reading(BaseFold(base, VIEWS, SOURCES, SOURCE), log.open_reader, lambda: False)
     reader = log.open_reader(base.cut, polls)
     for _ in polls:
         reading._step(reader)
@@ -52,7 +51,7 @@ def fold_from(base: Base, log: MemoryLog, polls: Sequence[Poll]) -> BaseFold:
 def base_at(log: MemoryLog, cut: Positions) -> Base:
     """A base as a publication at that cut would give it."""
     below = log.up_to(cut).open_reader({}).poll(0, 2**62)
-    told_apart = Ledger().sort_out(decode(below, SHIPPED_SOURCES, SOURCE).trades)
+    told_apart = Ledger().sort_out(decode(below, SOURCES, SOURCE).trades)
     return Base(1, cut, Ledger(told_apart.added.frame))
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws.commit_points import crash_after
-from laws.market import LANES, Market, Sending, sendings, steady_trades
+from laws.market import LANES, SOURCES, Market, Sending, sendings, steady_trades
 from laws.parts import SOURCE, SteppedWorker, check_rows, check_tables, cuts_up_to, one_in, run_cycle
 from memory_log import Poll
 
@@ -21,7 +21,6 @@ from twofold.account import Account, add_accounts
 from twofold.decoding import decode
 from twofold.lake import Lake
 from twofold.publication import Publications
-from twofold.source import SHIPPED_SOURCES
 from twofold.views import VIEWS
 
 SENDINGS = sendings(otherwise=True)
@@ -87,7 +86,7 @@ def test_what_a_killed_cycle_kept_is_not_lost_when_retention_takes_it(tmp_path: 
 def test_the_speed_side_accounts_for_every_offset(sent: list[Sending], trims: list[tuple[int, int]], size: int) -> None:
     market = Market()
     market.send([sending for sending in sent if not sending.marker])
-    fold = BaseFold(Base(), VIEWS, SHIPPED_SOURCES, SOURCE)
+    fold = BaseFold(Base(), VIEWS, SOURCES, SOURCE)
     reading = Reading(fold, market.log.open_reader, lambda: False)
     reader = market.log.open_reader({})
     for trim in trims:
@@ -106,7 +105,7 @@ def test_the_speed_side_accounts_for_every_offset(sent: list[Sending], trims: li
 def test_every_record_is_decoded_to_a_trade_or_a_dead_letter_and_to_one_only(sent: list[Sending]) -> None:
     market = Market()
     market.send(sent)
-    decoded = decode(market.log.open_reader({}).poll(0, 2**62), SHIPPED_SOURCES, SOURCE)
+    decoded = decode(market.log.open_reader({}).poll(0, 2**62), SOURCES, SOURCE)
     places = [*decoded.trades.select("lane", "offset").rows(), *decoded.rejected.select("lane", "offset").rows()]
     assert sorted(places) == sorted((record.lane, record.offset) for record in market.log.records)
 

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from laws.market import Market, Sending, sendings, steady_trades
+from laws.market import SOURCES, Market, Sending, sendings, steady_trades
 from laws.parts import SOURCE, check_rows, cuts_up_to, everything_merged_soon, one_in, rows_of, run_cycle
 from small_market import ROOMY_BYTES, runs
 
@@ -28,7 +28,6 @@ from twofold.errors import SpeedAway
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
 from twofold.port import free_port
-from twofold.source import SHIPPED_SOURCES
 from twofold.views import VIEWS
 
 SETTLED = ("closed", "revised")
@@ -69,7 +68,7 @@ class Walk:
     def start_speed(self) -> None:
         """Start a speed worker in place of the one there was, if any."""
         self.stop_speed()
-        new = SpeedWorker(self._lake, self._market.log.open_reader, VIEWS, SHIPPED_SOURCES, SOURCE, ROOMY_BYTES)
+        new = SpeedWorker(self._lake, self._market.log.open_reader, VIEWS, SOURCES, SOURCE, ROOMY_BYTES)
         self._door.enter_context(runs(new, self._port))
         self._is_speed_up = True
 

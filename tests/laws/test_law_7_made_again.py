@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws.holes import scripts_with_holes
-from laws.market import BEGIN_MS, Market, Sending, sendings, steady_trades
+from laws.market import BEGIN_MS, SOURCES, Market, Sending, sendings, steady_trades
 from laws.parts import SteppedWorker, everything_merged_soon, new_cycle, one_in, run_cycle
 from memory_log import MemoryReader
 from vouched import given_of, vouching
@@ -90,7 +90,7 @@ class Course:
             self._keep(query, of)
 
     def _keep(self, query: Query, pair: Pair) -> None:
-        receipts = vouching(self.lake)
+        receipts = vouching(self.lake, sources=SOURCES)
         known = {(venue, symbol) for venue, symbol in _markets(query, pair)}
         if known:
             token = receipts.signer.sign(query, State.of(pair))
@@ -122,7 +122,7 @@ class Course:
 
     def check_all(self, lake: Lake | None = None) -> None:
         """Make every answer again; those that cannot be are those whose records were gone too soon."""
-        remaker = vouching(lake or self.lake, self.market.log.open_reader).remaker
+        remaker = vouching(lake or self.lake, self.market.log.open_reader, sources=SOURCES).remaker
         log, cut = self.market.log, Publications(lake or self.lake).newest().cut
         for given_before in self.answers:
             gone = {

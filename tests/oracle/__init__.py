@@ -6,7 +6,8 @@ of all publications up to the answer's own, first to last, they carry `finality`
 
 Of a trade that stands in the log more than once the first counts: in order of the publication that took it in, then of
 (arrival time, lane, offset). The others are duplicates, but below the last cut those with another body than the first,
-which are conflicts and so dead letters.
+which are conflicts and so dead letters. Where ids are text, a trade counts anew once all its copies that counted before
+the cut are older than the horizon, by arrival, seen from the newest of the venue that counted before the cut.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 
 from oracle.finality import Window, labels
 from oracle.gaps import Published
@@ -53,6 +55,14 @@ class OracleAccount:
     dead_letters: int
 
 
+@dataclass(frozen=True, slots=True)
+class _ToldApart:
+    """The first occurrences, with the place of the first cut past them; and the others, with what they repeat."""
+
+    taken: list[tuple[int, OracleTrade]] = field(default_factory=list)
+    repeats: list[tuple[OracleTrade, OracleTrade]] = field(default_factory=list)
+
+
 class Oracle:
     """Says what must be answered, from all records of a log in any order. A lane's record is known by its offset."""
 
@@ -73,7 +83,7 @@ class Oracle:
         self._venues = venues - {source.venue for source in sources.values() if not source.contiguous}
         self._hole_age_us = round(hole_age_s * 1_000_000)
         self._published: dict[_Cuts, Published] = {(): Published()}
-        self._last_taken: tuple[object, list[tuple[int, OracleTrade]]] = ((), [])
+        self._last_told: tuple[object, _ToldApart] = ((), _ToldApart())
         self.add(records)
 
     def add(self, records: Iterable[OracleRecord]) -> None:
@@ -161,16 +171,16 @@ class Oracle:
         """The records below the last cut of trades that count with another body, whatever else is below `positions`."""
         if not cuts:
             return []
-        counted = {_identity(trade): _body(trade) for trade in self.trades(positions or cuts[-1], cuts)}
-        below = [trade for trade in self.usable if _is_below(trade, cuts[-1])]
-        return [trade for trade in below if _body(trade) != counted[_identity(trade)]]
+        repeats = self._told_apart(positions or cuts[-1], cuts).repeats
+        below = [(trade, first) for trade, first in repeats if _is_below(trade, cuts[-1])]
+        return [trade for trade, first in below if _body(trade) != _body(first)]
 
     def _change(self, places: Iterable[tuple[str, int]]) -> None:
         """Forget what was worked out of these records, or without them."""
         first: dict[str, int] = {}
         for lane, offset in places:
             first[lane] = min(offset, first.get(lane, offset))
-        self._last_taken = ((), [])
+        self._last_told = ((), _ToldApart())
         self._published = {
             cuts: published
             for cuts, published in self._published.items()
@@ -192,16 +202,42 @@ class Oracle:
 
     def _taken(self, positions: Positions, cuts: Sequence[Positions]) -> list[tuple[int, OracleTrade]]:
         """First occurrences with the place of the first cut that is past them; past all cuts it is their number."""
+        return self._told_apart(positions, cuts).taken
+
+    def _told_apart(self, positions: Positions, cuts: Sequence[Positions]) -> _ToldApart:
         asked = (tuple(sorted(positions.items())), _key(cuts))
-        if self._last_taken[0] == asked:
-            return self._last_taken[1]
-        placed = [(_place(trade, cuts), trade) for trade in self.usable if _is_below(trade, positions)]
-        placed.sort(key=lambda item: (item[0], item[1].arrival_us, item[1].lane, item[1].offset))
-        first: dict[Identity, tuple[int, OracleTrade]] = {}
-        for item in placed:
-            first.setdefault(_identity(item[1]), item)
-        self._last_taken = (asked, list(first.values()))
-        return self._last_taken[1]
+        if self._last_told[0] != asked:
+            placed = [(_place(trade, cuts), trade) for trade in self.usable if _is_below(trade, positions)]
+            placed.sort(key=lambda item: (item[0], item[1].arrival_us, item[1].lane, item[1].offset))
+            self._last_told = (asked, _tell_apart(placed))
+        return self._last_told[1]
+
+
+def _tell_apart(placed: Iterable[tuple[int, OracleTrade]]) -> _ToldApart:
+    """Tell trades apart that come in the order in which they count."""
+    told = _ToldApart()
+    counted: dict[Identity, list[tuple[int, OracleTrade]]] = defaultdict(list)
+    newest_us: dict[str, int] = {}
+    for place, group in groupby(placed, key=lambda item: item[0]):
+        before_us = dict(newest_us)
+        for _, trade in group:
+            since_us = _remembered_since_us(trade, before_us)
+            same = counted[_identity(trade)]
+            known = [one for at, one in same if at == place or since_us is None or one.arrival_us >= since_us]
+            if known:
+                told.repeats.append((trade, known[0]))
+                continue
+            same.append((place, trade))
+            told.taken.append((place, trade))
+            newest_us[trade.venue] = max(trade.arrival_us, newest_us.get(trade.venue, trade.arrival_us))
+    return told
+
+
+def _remembered_since_us(trade: OracleTrade, newest_us: Mapping[str, int]) -> int | None:
+    """Since which arrival trades of its kind are remembered; None where they are for ever."""
+    if trade.horizon_us is None or trade.venue not in newest_us:
+        return None
+    return newest_us[trade.venue] - trade.horizon_us
 
 
 def _key(cuts: Sequence[Positions]) -> _Cuts:

@@ -69,12 +69,13 @@ class Published:
         times_us: dict[str, list[int]] = defaultdict(list)
         newest_us: dict[str, int] = {}
         for trade in trades:
-            seen[trade.venue, trade.symbol][trade.trade_id] = trade
+            seen[trade.venue, trade.symbol][trade.rank] = trade
             times_us[trade.venue].append(min(trade.event_us, trade.arrival_us))
             newest_us[trade.venue] = max(newest_us.get(trade.venue, 0), trade.arrival_us)
         refused: dict[Market, set[int]] = defaultdict(set)
         for venue, symbol, trade_id in unusable:
-            refused[venue, symbol].add(trade_id)
+            if isinstance(trade_id, int):
+                refused[venue, symbol].add(trade_id)
         gaps: dict[Market, Sequence[Gap]] = {}
         for market in sorted({*seen, *refused}):
             venue = market[0]

@@ -26,12 +26,16 @@ class OracleRecord:
 
 @dataclass(frozen=True, slots=True)
 class OracleSource:
-    """What every record of one source has in common; a hole in contiguous ids means missing trades."""
+    """What every record of one source has in common; a hole in contiguous ids means missing trades.
+
+    With a horizon the ids are text, and remembered for so many seconds.
+    """
 
     venue: str
     wire_format: Literal["binance", "canonical"]
     collected_header: str | None = None
     contiguous: bool = True
+    horizon_s: float | None = None
 
 
 SOURCES: Mapping[str, OracleSource] = {

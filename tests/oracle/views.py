@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 def bars_values(trades: Sequence[OracleTrade]) -> Row:
     """Columns of `bars` over the trades of one window; at least one trade."""
-    ordered = sorted(trades, key=lambda trade: (trade.event_us, trade.trade_id))
+    ordered = sorted(trades, key=lambda trade: (trade.event_us, trade.rank))
     prices = [trade.price for trade in ordered]
     volume, notional = _sum(trade.size for trade in ordered), _sum(trade.notional for trade in ordered)
     return {

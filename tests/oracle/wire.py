@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Any, NoReturn
 
+import xxhash
+
 from oracle.record import OracleRecord, OracleSource
 
 EXACT = Context(prec=200, traps=[Inexact, InvalidOperation, Overflow])
@@ -33,7 +35,7 @@ class OracleTrade:
 
     venue: str
     symbol: str
-    trade_id: int
+    trade_id: int | str
     price: Decimal
     size: Decimal
     notional: Decimal
@@ -42,9 +44,17 @@ class OracleTrade:
     arrival_us: int
     lane: str
     offset: int
+    horizon_us: int | None = None
+
+    @property
+    def rank(self) -> int:
+        """By what trades of one instant are ordered: the id, or the number that stands for it."""
+        if isinstance(self.trade_id, int):
+            return self.trade_id
+        return int(xxhash.xxh3_64_hexdigest(self.trade_id.encode()), 16) % 2**63 - 2**63
 
 
-Identity = tuple[str, str, int]
+Identity = tuple[str, str, int | str]
 """Venue, symbol and trade id."""
 
 
@@ -75,7 +85,7 @@ def read_identity(record: OracleRecord, sources: Mapping[str, OracleSource], def
         if source.wire_format == "binance":
             fields = _frame(fields)
             return source.venue, _symbol(fields.get("s")), _trade_id(fields.get("t"))
-        return source.venue, _symbol(fields.get("symbol")), _trade_id(fields.get("trade_id"))
+        return source.venue, _symbol(fields.get("symbol")), _id_of(source, fields.get("trade_id"))
     except (Unusable, UnicodeDecodeError):
         return None
 
@@ -102,7 +112,7 @@ def _trade(record: OracleRecord, sources: Mapping[str, OracleSource], default: s
     return OracleTrade(
         venue=source.venue,
         symbol=_symbol(body.symbol),
-        trade_id=_trade_id(body.trade_id),
+        trade_id=_id_of(source, body.trade_id),
         price=price,
         size=size,
         notional=notional,
@@ -111,6 +121,7 @@ def _trade(record: OracleRecord, sources: Mapping[str, OracleSource], default: s
         arrival_us=max(body.event_us, received_us),
         lane=record.lane,
         offset=record.offset,
+        horizon_us=None if source.horizon_s is None else round(source.horizon_s * 1_000_000),
     )
 
 
@@ -148,6 +159,14 @@ def _canonical(fields: dict[str, Any]) -> _Body:
 
 def _symbol(value: object) -> str:
     if not isinstance(value, str) or len(value) > 64 or not _SYMBOL.fullmatch(value):
+        raise Unusable
+    return value
+
+
+def _id_of(source: OracleSource, value: object) -> int | str:
+    if source.horizon_s is None:
+        return _trade_id(value)
+    if not isinstance(value, str) or not 1 <= len(value) <= 128:
         raise Unusable
     return value
 

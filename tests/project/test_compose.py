@@ -86,6 +86,13 @@ def test_whoever_works_on_the_lake_shares_it(name: str) -> None:
     assert f"lake:{SERVICES[name]['environment']['TWOFOLD_LAKE']}" in SERVICES[name]["volumes"]
 
 
+def test_whoever_makes_answers_again_asks_serving_and_has_its_keys() -> None:
+    environment = SERVICES["batch"]["environment"]
+    assert environment["TWOFOLD_SERVING_ADDRESS"] == "serving:18080"
+    assert environment["TWOFOLD_RECEIPT_KEYS"] == SERVICES["serving"]["environment"]["TWOFOLD_RECEIPT_KEYS"]
+    assert "keys:/var/lib/twofold/keys" in SERVICES["batch"]["volumes"]
+
+
 def test_kafka_has_the_version_of_the_embedded_one() -> None:
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{KAFKA.rsplit(':', 1)[1]}"
 

@@ -146,7 +146,8 @@ def test_health_and_readiness(api: Served) -> None:
 def test_the_api_describes_itself(api: Served) -> None:
     paths = api.get("/openapi.json").json()["paths"]
     receipts = {"/v1/receipts/{token}", "/v1/verification"}
-    views, problems = {"/v1/views", "/v1/views/{view}"}, {"/v1/problems", "/v1/problems/{name}"}
+    views = {"/v1/views", "/v1/views/{view}", "/v1/views/{view}/stream"}
+    problems = {"/v1/problems", "/v1/problems/{name}"}
     assert paths.keys() == views | problems | receipts | {"/v1/gaps", "/v1/lanes", "/healthz", "/readyz"}
     parameters = {parameter["name"] for parameter in paths["/v1/views/{view}"]["get"]["parameters"]}
     rows = {"venue", "symbol", "interval", "start", "end", "last", "finality", "base"}

@@ -64,7 +64,7 @@ def test_every_record_is_accounted_for() -> None:
 def test_what_the_base_has_seen_does_not_count_again(tmp_path: Path) -> None:
     market = SmallMarket(tmp_path)
     market.trade("10:00:00", trade_id=5)
-    fold = fold_on(load_base(market.lake, market.cycle()))
+    fold = fold_on(load_base(market.lake, market.cycle(), SHIPPED_SOURCES))
     apply(fold, {LANES[0]: 3}, batch(trade_value("10:00:00", 5), trade_value("10:00:01", 6), offset=1))
     assert bars(fold)["trades"].to_list() == [1]
     assert fold.snapshot.accounts == {LANES[0]: Account(read=2, folded=1, duplicates=1)}

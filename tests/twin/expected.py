@@ -15,9 +15,13 @@ from oracle import Oracle, OracleAccount, OracleRecord, OracleSource, Positions
 from twofold.account import Account
 from twofold.records import Lost
 
+HORIZON_S = 200.0
+"""How long trade keys are remembered: not for long, so that trades count anew."""
+
 SOURCES = {
     "binance-spot": OracleSource("binance", "binance", "collected_us", contiguous=True),
     "simulator": OracleSource("simulator", "canonical", contiguous=False),
+    "keyed": OracleSource("keyed", "canonical", contiguous=False, horizon_s=HORIZON_S),
 }
 """As `twin.parts.SOURCES` declares them: missing ids mean something for one, and nothing for the other."""
 

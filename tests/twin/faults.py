@@ -69,8 +69,8 @@ def old_state_kept() -> Iterator[None]:
 def ledger_skipped() -> Iterator[None]:
     """The speed worker does not know the ids that were seen below the cut."""
 
-    def unknowing(lake: Lake, publication: Publication) -> Base:
-        base = load_base(lake, publication)
+    def unknowing(lake: Lake, publication: Publication, sources: Mapping[str, Source]) -> Base:
+        base = load_base(lake, publication, sources)
         return Base(base.sequence, base.cut)
 
     with patch.object(speed_layer.worker, "load_base", unknowing):

@@ -12,9 +12,10 @@ from unittest.mock import patch
 import polars as pl
 from at_once import AtOnce
 from laws.commit_points import Crash, Moment, at_commit
+from laws.market import SOURCES as MARKET_SOURCES
 from laws.market import Market
 from memory_log import MemoryLog, MemoryReader, Poll
-from twin.expected import HOLE_AGE_S
+from twin.expected import HOLE_AGE_S, HORIZON_S
 
 import serving.speed_replicas
 import serving.speed_side
@@ -43,6 +44,7 @@ VIEWS = {bars.name: bars}
 SOURCES = {
     "binance-spot": SHIPPED_SOURCES["binance-spot"],
     "simulator": SHIPPED_SOURCES["simulator"].model_copy(update={"ids": "unique"}),
+    "keyed": MARKET_SOURCES["keyed"].model_copy(update={"horizon_s": HORIZON_S}),
 }
 SOURCE = "simulator"
 

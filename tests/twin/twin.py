@@ -39,7 +39,12 @@ from twofold.tables import RAW
 Of = tuple[str, str]
 """A source and a symbol."""
 
-MARKETS: Sequence[Of] = (("simulator", "BTCUSDT"), ("simulator", "ETHUSDT"), ("binance-spot", "BTCUSDT"))
+MARKETS: Sequence[Of] = (
+    ("simulator", "BTCUSDT"),
+    ("simulator", "ETHUSDT"),
+    ("binance-spot", "BTCUSDT"),
+    ("keyed", "BTCUSDT"),
+)
 """What is traded; each has a lane of its own choice, which moves when lanes are added."""
 
 INTERVALS_S = (60, 60, 300)

@@ -10,6 +10,7 @@ from twofold.cli.cycle import cycle
 from twofold.cli.dead_letters import dead_letters
 from twofold.cli.deployments import deployments
 from twofold.cli.doctor import doctor
+from twofold.cli.eod import eod
 from twofold.cli.kafka import kafka
 from twofold.cli.query import query
 from twofold.cli.receipt import receipt
@@ -26,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, query, kafka, replay, simulate, cycle, doctor, deployments, speed, serve):
+for command in (up, query, kafka, replay, simulate, cycle, doctor, deployments, speed, serve, eod):
     app.command()(command)
 app.add_typer(dead_letters)
 app.add_typer(receipt)

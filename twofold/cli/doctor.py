@@ -28,7 +28,7 @@ def doctor(
         raise typer.BadParameter("--yes goes with --mend: without it nothing is done that could be asked about.")
     settings = load_settings()
     lake = Lake(settings.lake_root)
-    found = examine(lake, log_opener(settings), VIEWS.values())
+    found = examine(lake, log_opener(settings), VIEWS.values(), settings.sources)
     _show(found)
     if mend and found.findings:
         found = _mend(lake, settings, always=yes)
@@ -58,13 +58,13 @@ def _mend(lake: Lake, settings: Settings, *, always: bool) -> Examination:
     done_with: set[str] = set()
     try:
         with turn(lake):
-            found = examine(lake, log_opener(settings), VIEWS.values())
+            found = examine(lake, log_opener(settings), VIEWS.values(), settings.sources)
             while left := [mend for mend in mends(found, definitions) if mend.sentence not in done_with]:
                 done_with.add(left[0].sentence)
                 typer.echo(f"\n{left[0].sentence}")
                 if _is_agreed(left[0], always=always):
                     _carry_out(left[0], lake)
-                    found = examine(lake, log_opener(settings), VIEWS.values())
+                    found = examine(lake, log_opener(settings), VIEWS.values(), settings.sources)
     except TurnTaken:
         raise TurnTaken(
             f"A batch cycle is at work on {lake.root}, so nothing is mended. Stop the cycles (`twofold up`, or the "

@@ -66,7 +66,8 @@ def letter_lines(letter: Mapping[str, Any], retries: Sequence[Mapping[str, Any]]
     yield f"reason     {reason}{_sentence(reason)}"
     yield f"detail     {letter['detail']}"
     if letter["trade_id"] is not None:
-        yield f"trade      {letter['trade_id']} of {letter['symbol']} at {letter['venue']}"
+        named = letter["trade_id"] if letter["trade_key"] is None else printable(letter["trade_key"].encode())
+        yield f"trade      {named} of {letter['symbol']} at {letter['venue']}"
     yield f"key        {_bytes(letter['key'])}"
     yield f"value      {_bytes(letter['value'])}"
     for header in letter["headers"]:

@@ -88,13 +88,10 @@ def _again(token: str, settings: Settings, *, directly: bool) -> dict[str, Any]:
         from twofold.serving_client import ask_again
 
         return ask_again(settings.serving_address, token)
-    import orjson
-
     from serving.receipts.opening import open_remaker
     from twofold.views import VIEWS
 
-    again = open_remaker(settings, VIEWS).make_again(token)
-    return {"rows": orjson.loads(again.rows), "receipt": orjson.loads(again.receipt)}
+    return open_remaker(settings, VIEWS).make_again(token).parsed()
 
 
 def _signature(token: str, settings: Settings) -> str:

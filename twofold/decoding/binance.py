@@ -16,7 +16,7 @@ import polars as pl
 from twofold.decoding.dead_letter import Reason, Refused, shorten
 from twofold.decoding.json_record import JsonRecord
 from twofold.decoding.reading import NOT_READ, read_each
-from twofold.decoding.wire_format import FIELD_SCHEMA, LEAST_INT64, MOST_INT64, Fields
+from twofold.decoding.wire_format import FIELD_SCHEMA, LEAST_INT64, MOST_INT64, Fields, Named
 
 RULES = """\
 binance 1: a JSON object; where it has no field e, the one in its field data. e: "trade"; s: symbol, text; t: trade id,
@@ -58,6 +58,7 @@ def read_binance(values: Sequence[bytes]) -> Fields:
         {
             "symbol": [trade.s for trade in trades],
             "trade_id": [trade.t for trade in trades],
+            "trade_key": pl.Series([None], dtype=pl.String).new_from_index(0, len(trades)),
             "price_text": [trade.p for trade in trades],
             "size_text": [trade.q for trade in trades],
             "side": ["sell" if trade.m else "buy" for trade in trades],
@@ -87,14 +88,14 @@ def _usual_decoder(values: Sequence[bytes]) -> Callable[[bytes], BinanceTrade]:
     return _wrapped
 
 
-def identify_binance(value: bytes) -> tuple[str, int]:
+def identify_binance(value: bytes) -> Named:
     """Read symbol and trade id of a trade frame that may be wrong in all else.
 
     Raises:
         Refused: it is no trade frame (`t` means other things elsewhere), or one of the two is not there as it must be.
     """
     record = _trade_frame(value)
-    return record.text("s"), record.whole("t", 0, MOST_INT64, Reason.BAD_TRADE_ID)
+    return Named(record.text("s"), record.whole("t", 0, MOST_INT64, Reason.BAD_TRADE_ID))
 
 
 def _trade_frame(value: bytes) -> JsonRecord:

@@ -26,13 +26,15 @@ DEAD_LETTER_SCHEMA = pl.Schema(
         "venue": pl.String(),
         "symbol": pl.String(),
         "trade_id": pl.Int64(),
+        "trade_key": pl.String(),
     }
 )
 """Columns of a frame of dead letters.
 
 `key`, `value` and `headers` are the record's own bytes; a record without headers has an empty list. `source` is as the
 record's header names it, or the default. `reason` is a code of `Reason`, `detail` a sentence about this very record.
-`venue`, `symbol` and `trade_id` say which trade it would have been; all three are null where that cannot be told.
+`venue`, `symbol`, `trade_id` and `trade_key` say which trade it would have been, as in a frame of trades; all are null
+where that cannot be told.
 """
 
 
@@ -60,7 +62,10 @@ class Reason(StrEnum):
     NULL_FIELD = "null_field", "A field that a trade needs is null."
     WRONG_TYPE = "wrong_type", "A field holds another type of JSON value than it must."
     BAD_SYMBOL = "bad_symbol", "The symbol is not a name that can be stored and asked for safely."
-    BAD_TRADE_ID = "bad_trade_id", "The trade id is not a whole number from 0 to 2^63 - 1."
+    BAD_TRADE_ID = (
+        "bad_trade_id",
+        "The trade id is not a whole number from 0 to 2^63 - 1, or no key where keys are declared.",
+    )
     BAD_SIDE = "bad_side", "The side is neither buy nor sell."
     BENT_NUMBER = "bent_number", "The number stands without quotes, and a float cannot hold it as it is written."
     NOT_PLAIN = "not_plain", "The number is not written in plain decimal digits."
@@ -109,7 +114,7 @@ def dead_letters(
     stack: Stack,
     refused: Mapping[int, Refusal],
     source_of: Sequence[str],
-    identity_of: Mapping[int, tuple[str, str, int]],
+    identity_of: Mapping[int, tuple[str, str, int, str | None]],
 ) -> pl.DataFrame:
     """Make the frame of the refused rows of the stack, in the stack's order (`DEAD_LETTER_SCHEMA`).
 
@@ -117,14 +122,14 @@ def dead_letters(
         stack: all records.
         refused: why, by row.
         source_of: the source's name, by row.
-        identity_of: venue, symbol and trade id, by row, where they are known.
+        identity_of: venue, symbol, trade id and trade key, by row, where they are known.
     """
     if not refused:
         return _NONE.clone()
     rows = sorted(refused)
     refusals = [refused[row] for row in rows]
-    unknown = (None, None, None)
-    venues, symbols, trade_ids = zip(*(identity_of.get(row, unknown) for row in rows), strict=True)
+    unknown = (None, None, None, None)
+    venues, symbols, trade_ids, trade_keys = zip(*(identity_of.get(row, unknown) for row in rows), strict=True)
     return pl.DataFrame(
         {
             "lane": stack.lanes.gather(rows),
@@ -139,6 +144,7 @@ def dead_letters(
             "venue": venues,
             "symbol": symbols,
             "trade_id": trade_ids,
+            "trade_key": trade_keys,
         },
         schema=DEAD_LETTER_SCHEMA,
     )

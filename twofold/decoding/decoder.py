@@ -9,7 +9,7 @@ import polars as pl
 
 from twofold.decoding import exact, plausible
 from twofold.decoding.binance import read_binance
-from twofold.decoding.canonical import read_canonical
+from twofold.decoding.canonical import read_canonical, read_canonical_keys
 from twofold.decoding.checks import FIELD_CHECKS, Check, collected_check, split_by
 from twofold.decoding.dead_letter import Reason, Refusal, dead_letters, shorten
 from twofold.decoding.framing import framing_refusals
@@ -21,8 +21,12 @@ from twofold.decoding.wire_format import FieldReader
 from twofold.records import RecordBatch
 from twofold.source import Source
 
-FIELD_READERS: dict[str, FieldReader] = {"binance": read_binance, "canonical": read_canonical}
-"""The wire formats that can be read, by the name that sources declare."""
+FIELD_READERS: dict[tuple[str, bool], FieldReader] = {
+    ("binance", False): read_binance,
+    ("canonical", False): read_canonical,
+    ("canonical", True): read_canonical_keys,
+}
+"""The wire formats that can be read, by the name that sources declare and whether they declare their ids opaque."""
 
 _ARRANGED = (
     pl.col("row", *(name for name in TRADE_SCHEMA if name not in {"event_time", "arrival_time"})),
@@ -55,14 +59,15 @@ def decode(batches: Sequence[RecordBatch], sources: Mapping[str, Source], defaul
     stack = Stack(batches)
     refused = framing_refusals(stack.keys, stack.values)
     origins = find_origins(stack, default_source)
-    alike: dict[tuple[str, str | None], list[tuple[Source, Sequence[int]]]] = {}
+    alike: dict[tuple[str, bool, str | None], list[tuple[Source, Sequence[int]]]] = {}
     for name, rows in origins.rows_of.items():
         readable = [row for row in rows if row not in refused] if refused else rows
         declared = _declared(name, sources)
         if isinstance(declared, Refusal):
             refused.update(dict.fromkeys(readable, declared))
         else:
-            alike.setdefault((declared.wire_format, declared.collected_header), []).append((declared, readable))
+            read_by = (declared.wire_format, declared.is_opaque, declared.collected_header)
+            alike.setdefault(read_by, []).append((declared, readable))
     frames = []
     for parts in alike.values():
         frame, broken = _decode_rows(stack, *_together(parts))
@@ -77,9 +82,10 @@ def _declared(name: str, sources: Mapping[str, Source]) -> Source | Refusal:
     if source is None:
         known = ", ".join(sorted(sources)) or "none"
         return Refusal(Reason.UNKNOWN_SOURCE, f"No source {shorten(name)} is declared. Known: {known}.")
-    if source.wire_format not in FIELD_READERS:
-        known = ", ".join(FIELD_READERS)
-        detail = f"Source `{name}` declares the wire format {shorten(source.wire_format)}. Known: {known}."
+    if (source.wire_format, source.is_opaque) not in FIELD_READERS:
+        known = ", ".join(form for form, is_opaque in FIELD_READERS if is_opaque == source.is_opaque)
+        ids = " and opaque ids" if source.is_opaque else ""
+        detail = f"Source `{name}` declares the wire format {shorten(source.wire_format)}{ids}. Known: {known}."
         return Refusal(Reason.UNKNOWN_WIRE_FORMAT, detail)
     return source
 
@@ -98,7 +104,7 @@ def _decode_rows(
     stack: Stack, source: Source, rows: Sequence[int], venues: pl.Series
 ) -> tuple[pl.DataFrame, dict[int, Refusal]]:
     """Decode rows read alike that have passed the framing: the sound ones with all columns, the refusals by row."""
-    fields = FIELD_READERS[source.wire_format](stack.values_of(rows))
+    fields = FIELD_READERS[source.wire_format, source.is_opaque](stack.values_of(rows))
     refused = {rows[place]: refusal for place, refusal in fields.refused.items()}
     kept = [rows[place] for place in fields.places] if refused else rows
     price = exact.to_decimals(fields.columns["price_text"])

@@ -6,17 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from twofold.decoding.binance import identify_binance
-from twofold.decoding.canonical import identify_canonical
+from twofold.decoding.canonical import identify_canonical, identify_canonical_key
 from twofold.decoding.dead_letter import Reason, Refusal, Refused
 from twofold.decoding.plausible import is_sound
 from twofold.decoding.stack import Stack
+from twofold.decoding.wire_format import Named
 from twofold.source import Source
 
-_IDENTIFY: dict[str, Callable[[bytes], tuple[str, int]]] = {
-    "binance": identify_binance,
-    "canonical": identify_canonical,
+_IDENTIFY: dict[tuple[str, bool], Callable[[bytes], Named]] = {
+    ("binance", False): identify_binance,
+    ("canonical", False): identify_canonical,
+    ("canonical", True): identify_canonical_key,
 }
-"""Read symbol and trade id of a value, by the wire format's name; they raise `Refused` where that cannot be done."""
+"""Read what names a trade, by wire format and whether ids are opaque; they raise `Refused` where nothing does."""
 
 _NOT_LOOKED_INTO = {Reason.TOMBSTONE, Reason.EMPTY_VALUE, Reason.TOO_LARGE, Reason.NOT_UTF8}
 
@@ -27,6 +29,7 @@ class Identity(NamedTuple):
     venue: str
     symbol: str
     trade_id: int
+    trade_key: str | None = None
 
 
 def identities(
@@ -41,12 +44,15 @@ def identities(
     for row, refusal in refused.items():
         source = sources.get(source_of[row])
         value = stack.values[row]
-        if source is None or value is None or refusal.reason in _NOT_LOOKED_INTO or source.wire_format not in _IDENTIFY:
+        if source is None or value is None or refusal.reason in _NOT_LOOKED_INTO:
+            continue
+        identify = _IDENTIFY.get((source.wire_format, source.is_opaque))
+        if identify is None:
             continue
         try:
-            symbol, trade_id = _IDENTIFY[source.wire_format](value)
+            named = identify(value)
         except Refused:
             continue
-        if is_sound(symbol):
-            found[row] = Identity(source.venue, symbol, trade_id)
+        if is_sound(named.symbol):
+            found[row] = Identity(source.venue, *named)
     return found

@@ -9,6 +9,7 @@ import msgspec
 from twofold.decoding.dead_letter import Reason, Refused, shorten
 from twofold.decoding.exact import is_bent
 from twofold.decoding.reading import NOT_READ
+from twofold.decoding.trade_key import LONGEST_KEY
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANYTHING = msgspec.json.Decoder(msgspec.Raw)
@@ -45,6 +46,14 @@ class JsonRecord:
         if not raw.startswith(b'"'):
             raise _wrong_type(name, "text in quotes", raw)
         return _decoded(raw)
+
+    def key(self, name: str) -> str:
+        """The field's text, which must be a trade key."""
+        text = self.text(name)
+        if not 1 <= len(text) <= LONGEST_KEY:
+            detail = f"Field `{name}` has {len(text)} characters; a trade key has 1 to {LONGEST_KEY}: {shorten(text)}."
+            raise Refused(Reason.BAD_TRADE_ID, detail)
+        return text
 
     def decimal_text(self, name: str) -> str:
         """The decimal number as it is written: in quotes, or without them where a float would not bend it."""

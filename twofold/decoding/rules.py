@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from twofold.decoding import binance, canonical, exact, framing, origin, plausible
+from twofold.decoding import binance, canonical, exact, framing, origin, plausible, trade_key
 
-RULES = f"{framing.RULES}{origin.RULES}{canonical.RULES}{binance.RULES}{exact.RULES}{plausible.RULES}"
+RULES = "".join(part.RULES for part in (framing, origin, canonical, trade_key, binance, exact, plausible))
 """All that decides whether a record becomes a trade, and which. Who changes what the code does changes this text."""
 
 

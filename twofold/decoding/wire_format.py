@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import polars as pl
 
@@ -13,6 +14,7 @@ FIELD_SCHEMA = pl.Schema(
     {
         "symbol": pl.String(),
         "trade_id": pl.Int64(),
+        "trade_key": pl.String(),
         "price_text": pl.String(),
         "size_text": pl.String(),
         "side": pl.String(),
@@ -23,6 +25,14 @@ FIELD_SCHEMA = pl.Schema(
 
 LEAST_INT64 = -(2**63)
 MOST_INT64 = 2**63 - 1
+
+
+class Named(NamedTuple):
+    """What a value says of which trade it is; `trade_key` is None unless the ids of its source are opaque."""
+
+    symbol: str
+    trade_id: int
+    trade_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

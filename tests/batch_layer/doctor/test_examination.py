@@ -19,12 +19,13 @@ from twofold.lake import CHECKPOINT_EVERY, Lake, TableSpec, TableWriter
 from twofold.lane import Positions
 from twofold.publication import PUBLICATIONS, Publication, Publications, found_lake, publish
 from twofold.records import RecordReader
+from twofold.source import SHIPPED_SOURCES
 from twofold.tables import LEDGER, RAW, TRADES, view_table
 from twofold.views import VIEWS
 
 
 def found(market: SmallMarket) -> Examination:
-    return examine(market.lake, market.log.open_reader, VIEWS.values())
+    return examine(market.lake, market.log.open_reader, VIEWS.values(), SHIPPED_SOURCES)
 
 
 def said(market: SmallMarket, check: str) -> list[str]:
@@ -311,7 +312,7 @@ def test_where_the_event_log_does_not_answer_the_rest_is_checked_all_the_same(
         raise EventLogUnreachable("No Kafka broker answers.")
 
     empty(files.commit("raw", 3))
-    examination = examine(market.lake, fail, VIEWS.values())
+    examination = examine(market.lake, fail, VIEWS.values(), SHIPPED_SOURCES)
     assert "No Kafka broker answers." in examination.unchecked[-1]
     assert examination.findings
 
@@ -320,17 +321,19 @@ def test_a_topic_that_is_gone_is_found(market: SmallMarket) -> None:
     def fail(_: Positions) -> RecordReader:
         raise TopicMissing("Kafka has no topic 'trades'.")
 
-    assert [finding.check for finding in examine(market.lake, fail, VIEWS.values()).findings] == ["event log"]
+    assert [finding.check for finding in examine(market.lake, fail, VIEWS.values(), SHIPPED_SOURCES).findings] == [
+        "event log"
+    ]
 
 
 def test_where_there_is_no_lake_the_error_says_so(tmp_path: Path) -> None:
     with pytest.raises(NoLake, match="TWOFOLD_LAKE"):
-        examine(Lake(str(tmp_path / "nowhere")), SmallMarket(tmp_path).log.open_reader, VIEWS.values())
+        examine(Lake(str(tmp_path / "nowhere")), SmallMarket(tmp_path).log.open_reader, VIEWS.values(), SHIPPED_SOURCES)
 
 
 def test_an_object_store_is_refused(market: SmallMarket) -> None:
     with pytest.raises(LakeError, match="looks at files"):
-        examine(Lake("s3://bucket/lake"), market.log.open_reader, VIEWS.values())
+        examine(Lake("s3://bucket/lake"), market.log.open_reader, VIEWS.values(), SHIPPED_SOURCES)
 
 
 def test_looking_changes_nothing(market: SmallMarket, files: LakeFiles) -> None:

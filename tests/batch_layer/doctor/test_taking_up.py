@@ -81,7 +81,7 @@ def truncated(market: SmallMarket) -> None:
 
 
 def offered(market: SmallMarket) -> list[MoveAside]:
-    found = mends(examine(market.lake, market.log.open_reader, VIEWS.values()), DEFINITIONS)
+    found = mends(examine(market.lake, market.log.open_reader, VIEWS.values(), DEFINITIONS.sources), DEFINITIONS)
     assert all(isinstance(mend, MoveAside) for mend in found)
     return found
 
@@ -157,7 +157,7 @@ def live_worker(market: SmallMarket) -> SpeedWorker:
     def open_reader(start):  # noqa: ANN001, ANN202  # whichever log there is by now
         return market.log.open_reader(start)
 
-    return SpeedWorker(market.lake, open_reader, VIEWS, SHIPPED_SOURCES, "simulator", ROOMY_BYTES)
+    return SpeedWorker(market.lake, open_reader, VIEWS, DEFINITIONS.sources, "simulator", ROOMY_BYTES)
 
 
 def test_a_running_speed_worker_and_serving_go_over_to_the_new_topic(market: SmallMarket) -> None:
@@ -193,7 +193,7 @@ def test_a_lake_made_anew_under_running_processes_is_refused_in_words(market: Sm
     with runs(live_worker(market)) as address, served(market.lake, address) as api:
         api.wait_for("live")
         Path(market.lake.root).rename(tmp_path / "old")
-        BatchCycle(market.lake, market.log.open_reader, VIEWS, SHIPPED_SOURCES, "simulator")
+        BatchCycle(market.lake, market.log.open_reader, VIEWS, DEFINITIONS.sources, "simulator")
         market.cycle()
         refused = api.get("/v1/views/bars")
         for _ in range(100):

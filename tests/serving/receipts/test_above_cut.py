@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 from laws.commit_points import Crash, at_commit
+from laws.market import SOURCES
 from laws.parts import SteppedWorker
 from memory_log import MemoryLog
 from small_market import LANES, SmallMarket
@@ -52,7 +53,9 @@ class Answered:
     def again(self, open_reader: object = None) -> MadeAgain:
         """The answer that was given, made again."""
         reader = open_reader or self.log.open_reader
-        return vouching(self.market.lake, reader).remaker.make_again(orjson.loads(self.given.receipt)["token"])  # type: ignore[arg-type]
+        return vouching(self.market.lake, reader, sources=SOURCES).remaker.make_again(
+            orjson.loads(self.given.receipt)["token"]
+        )  # type: ignore[arg-type]
 
     def ask(self) -> MadeAgain:
         """The answer of now, on publication 1."""
@@ -60,7 +63,9 @@ class Answered:
         worker = SteppedWorker(self.market.lake, self.log)
         worker.start(batch.publication)
         worker.step_to_end(1)
-        return given_of(vouching(self.market.lake), answer(QUERY, Pair(batch, worker.client.follow(1, None, 0))))
+        return given_of(
+            vouching(self.market.lake, sources=SOURCES), answer(QUERY, Pair(batch, worker.client.follow(1, None, 0)))
+        )
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Push: how the answer to a question changes, told to many readers at once."""

@@ -1,0 +1,74 @@
+"""What is asked, as the serving API takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, TypedDict
+from urllib.parse import quote
+
+from twofold.settings import load_settings
+
+Names = str | Sequence[str] | None
+"""One name or several; in names of venues and symbols `*` stands for any characters."""
+
+Time = datetime | str | None
+"""A time with a time zone, or RFC 3339 text with an offset."""
+
+
+class Followable(TypedDict, total=False):
+    """What a question may say, whether it is asked once or followed."""
+
+    venue: Names
+    symbol: Names
+    interval: str | None
+    last: int | None
+    columns: Names
+
+
+class Question(Followable, total=False):
+    """What a question that is asked once may say."""
+
+    start: Time
+    end: Time
+    finality: Names
+    base: Literal["live", "published"]
+
+
+def base_url(address: str | None) -> str:
+    """Where serving listens, as a URL: from `host:port`, a URL, or the settings where None is given.
+
+    Raises:
+        SettingsError: a setting does not fit.
+    """
+    told = load_settings().serving_address if address is None else address
+    return told if "://" in told else f"http://{told}"
+
+
+def view_path(view: str, *, stream: bool = False) -> str:
+    """The path of a view, or of its stream."""
+    return f"/v1/views/{quote(view, safe='')}" + ("/stream" if stream else "")
+
+
+def parameters(question: Question | Followable) -> dict[str, str]:
+    """A question as the parameters of an address."""
+    return {name: _text(value) for name, value in question.items() if value is not None}
+
+
+def newest(question: Followable) -> Question:
+    """The question for the newest rows alone of what is followed."""
+    return Question(
+        venue=question.get("venue"),
+        symbol=question.get("symbol"),
+        interval=question.get("interval"),
+        columns=question.get("columns"),
+        last=1,
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return str(value)
+    return ",".join(value)

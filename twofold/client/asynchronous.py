@@ -1,0 +1,119 @@
+"""The client whose answers are awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self, Unpack
+from urllib.parse import quote
+
+import httpx
+import polars as pl
+
+from twofold.client.answer import ARROW, Answer
+from twofold.client.asking import Followable, Question, base_url, newest, parameters, view_path
+from twofold.client.refusal import refusal, unreachable
+from twofold.client.resuming import SILENCE_S, Resuming
+from twofold.client.update import EventReader, Told, Update
+from twofold.errors import ServingUnavailable, TooManyStreams
+
+
+class AsyncClient:
+    """Asks the serving API, in one event loop; the same as `Client` otherwise.
+
+    Args:
+        address: where serving listens, `host:port` or a URL; by default what the settings say.
+        timeout_s: how long to wait for an answer.
+
+    Raises:
+        SettingsError: a setting does not fit.
+    """
+
+    def __init__(self, address: str | None = None, *, timeout_s: float = 30.0) -> None:
+        self._timeout_s = timeout_s
+        self._http = httpx.AsyncClient(base_url=base_url(address), timeout=timeout_s)
+
+    async def view(self, view: str, **question: Unpack[Question]) -> Answer:
+        """Rows of a view, as `Client.view` gives them.
+
+        Raises:
+            TwofoldError: as there.
+        """
+        response = await self._got(view_path(view), parameters(question), {"Accept": ARROW})
+        return Answer.from_arrow(response.content)
+
+    async def again(self, token: str) -> dict[str, Any]:
+        """An earlier answer made again, as `Client.again` gives it.
+
+        Raises:
+            TwofoldError: as there.
+        """
+        answer: dict[str, Any] = (await self._got(f"/v1/receipts/{quote(token, safe='')}", {}, {})).json()
+        return answer
+
+    async def stream(
+        self, view: str, *, last_event_id: str | None = None, patience_s: float = 60.0, **question: Unpack[Followable]
+    ) -> AsyncIterator[Update]:
+        """Rows of a view as they change, as `Client.stream` gives them.
+
+        Raises:
+            TwofoldError: as there.
+        """
+        resuming, schema = Resuming(patience_s, last_event_id), None
+        while True:
+            error: ServingUnavailable | TooManyStreams | None = None
+            try:
+                schema = schema or await self._schema(view, question)
+                async for told in self._told(view, question, resuming.headers):
+                    update = told.update(schema)
+                    if update is not None:
+                        resuming.had(update.id)
+                        yield update
+            except (ServingUnavailable, TooManyStreams) as failed:
+                error = failed
+            await asyncio.sleep(resuming.pause_s(error))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _schema(self, view: str, question: Followable) -> Mapping[str, pl.DataType]:
+        return (await self.view(view, **newest(question))).frame.schema
+
+    async def _told(self, view: str, question: Followable, headers: dict[str, str]) -> AsyncIterator[Told]:
+        path, asked = view_path(view, stream=True), parameters(question)
+        timeout = httpx.Timeout(self._timeout_s, read=SILENCE_S)
+        with self._reached():
+            async with self._http.stream("GET", path, params=asked, headers=headers, timeout=timeout) as response:
+                if response.status_code != HTTPStatus.OK:
+                    await response.aread()
+                    raise refusal(response)
+                reader = EventReader()
+                async for chunk in response.aiter_bytes():
+                    for told in reader.read(chunk):
+                        yield told
+
+    async def _got(self, path: str, asked: dict[str, str], headers: dict[str, str]) -> httpx.Response:
+        with self._reached():
+            response = await self._http.get(path, params=asked, headers=headers)
+        if response.status_code != HTTPStatus.OK:
+            raise refusal(response)
+        return response
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise unreachable(str(self._http.base_url), error) from error

@@ -1,0 +1,59 @@
+"""Refusals of the serving API, which are problem documents (RFC 9457), as errors of the one tree."""
+
+from __future__ import annotations
+
+import httpx
+
+from twofold.errors import (
+    ArithmeticOverflow,
+    CursorGone,
+    GivenUp,
+    MeaningDiffers,
+    NotAcceptable,
+    PublicationUnknown,
+    QueryError,
+    ReceiptInvalid,
+    RecordsGone,
+    ServingUnavailable,
+    TooManyStreams,
+    TooMuch,
+    TwofoldError,
+    UnknownName,
+    ViewRetired,
+)
+
+_OF_PROBLEM: dict[str, type[TwofoldError]] = {
+    "arithmetic_overflow": ArithmeticOverflow,
+    "cursor_gone": CursorGone,
+    "given_up": GivenUp,
+    "meaning_differs": MeaningDiffers,
+    "not_acceptable": NotAcceptable,
+    "not_ready": ServingUnavailable,
+    "publication_unknown": PublicationUnknown,
+    "receipt_invalid": ReceiptInvalid,
+    "records_gone": RecordsGone,
+    "too_many_streams": TooManyStreams,
+    "too_much": TooMuch,
+    "view_retired": ViewRetired,
+}
+"""The end of a problem's type to the error; of all others a `QueryError` is made."""
+
+
+def refusal(response: httpx.Response) -> TwofoldError:
+    """The error that a response tells of; its body must have been read."""
+    try:
+        problem = response.json()
+        name, detail = str(problem["type"]).rpartition("/")[2], str(problem["detail"])
+    except (ValueError, TypeError, KeyError):
+        return QueryError(f"Serving answered {response.status_code}: {response.text[:200]}")
+    if name == "unknown_name":
+        return UnknownName.told(detail)
+    return _OF_PROBLEM.get(name, QueryError)(detail)
+
+
+def unreachable(url: str, error: Exception) -> ServingUnavailable:
+    """The error that serving does not answer."""
+    return ServingUnavailable(
+        f"Serving does not answer at {url} ({type(error).__name__}: {error}). Start it by `twofold up`, or alone by "
+        "`twofold serve`; where it listens is set by TWOFOLD_SERVING_ADDRESS."
+    )

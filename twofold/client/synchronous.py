@@ -1,0 +1,140 @@
+"""The client that waits for its answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self, Unpack
+from urllib.parse import quote
+
+import httpx
+import polars as pl
+
+from twofold.client.answer import ARROW, Answer
+from twofold.client.asking import Followable, Question, base_url, newest, parameters, view_path
+from twofold.client.refusal import refusal, unreachable
+from twofold.client.resuming import SILENCE_S, Resuming
+from twofold.client.update import EventReader, Told, Update
+from twofold.errors import ServingUnavailable, TooManyStreams
+
+
+class Client:
+    """Asks the serving API. Many threads may use one.
+
+    Args:
+        address: where serving listens, `host:port` or a URL; by default what the settings say.
+        timeout_s: how long to wait for an answer.
+
+    Raises:
+        SettingsError: a setting does not fit.
+    """
+
+    def __init__(self, address: str | None = None, *, timeout_s: float = 30.0) -> None:
+        self._timeout_s = timeout_s
+        self._http = httpx.Client(base_url=base_url(address), timeout=timeout_s)
+
+    def view(self, view: str, **question: Unpack[Question]) -> Answer:
+        """Rows of a view, batch and live merged to this moment.
+
+        Args:
+            view: its name, such as `bars`.
+            question: `venue`, `symbol` (one name, several, or a pattern such as `*USDT`), `interval` (`5m`), `start`
+                and `end`, `last` (so many of the newest windows of each market), `columns`, `finality`, `base`.
+
+        Raises:
+            UnknownName: there is no such view, venue, symbol or column; the message names some that there are.
+            TooMuch: the answer would be larger than one may be.
+            QueryError: the question makes no sense; the message says what would.
+            ServingUnavailable: serving does not answer, or has nothing to answer from at this moment.
+        """
+        return Answer.from_arrow(self._got(view_path(view), parameters(question), {"Accept": ARROW}).content)
+
+    def again(self, token: str) -> dict[str, Any]:
+        """An earlier answer made again, from the `token` of its receipt: its `rows` and `receipt` as JSON data.
+
+        Raises:
+            ReceiptError: it cannot be made again; the message says why.
+            ServingUnavailable: serving does not answer.
+        """
+        answer: dict[str, Any] = self._got(f"/v1/receipts/{quote(token, safe='')}", {}, {}).json()
+        return answer
+
+    def stream(
+        self, view: str, *, last_event_id: str | None = None, patience_s: float = 60.0, **question: Unpack[Followable]
+    ) -> Iterator[Update]:
+        """Rows of a view as they change, without end. A connection that breaks is opened anew and gone on with.
+
+        The first update is the `state` of the newest windows. Where it is not known any more what was told last,
+        another `state` comes, and says so.
+
+        Args:
+            view: its name.
+            last_event_id: the `id` of an update that was had, to go on behind it.
+            patience_s: for how long to try in vain, seconds.
+            question: `venue`, `symbol`, `interval`, `last` and `columns` as in `view`.
+
+        Raises:
+            UnknownName: there is no such view, venue, symbol or column.
+            TooMuch: there are more rows than may be followed.
+            QueryError: the question makes no sense.
+            ServingUnavailable: serving did not answer for `patience_s`.
+        """
+        resuming, schema = Resuming(patience_s, last_event_id), None
+        while True:
+            error: ServingUnavailable | TooManyStreams | None = None
+            try:
+                schema = schema or self._schema(view, question)
+                for told in self._told(view, question, resuming.headers):
+                    update = told.update(schema)
+                    if update is not None:
+                        resuming.had(update.id)
+                        yield update
+            except (ServingUnavailable, TooManyStreams) as failed:
+                error = failed
+            time.sleep(resuming.pause_s(error))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _schema(self, view: str, question: Followable) -> Mapping[str, pl.DataType]:
+        return self.view(view, **newest(question)).frame.schema
+
+    def _told(self, view: str, question: Followable, headers: dict[str, str]) -> Iterator[Told]:
+        path, asked = view_path(view, stream=True), parameters(question)
+        timeout = httpx.Timeout(self._timeout_s, read=SILENCE_S)
+        with (
+            self._reached(),
+            self._http.stream("GET", path, params=asked, headers=headers, timeout=timeout) as response,
+        ):
+            if response.status_code != HTTPStatus.OK:
+                response.read()
+                raise refusal(response)
+            reader = EventReader()
+            for chunk in response.iter_bytes():
+                yield from reader.read(chunk)
+
+    def _got(self, path: str, asked: dict[str, str], headers: dict[str, str]) -> httpx.Response:
+        with self._reached():
+            response = self._http.get(path, params=asked, headers=headers)
+        if response.status_code != HTTPStatus.OK:
+            raise refusal(response)
+        return response
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise unreachable(str(self._http.base_url), error) from error
