@@ -13,7 +13,7 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do 
 # A capture of exchange trades; without one the simulator makes them.
 CAPTURE ?= $(firstword $(wildcard ../shared/data/*.gz))
 
-.PHONY: help setup demo smoke verify-receipts test twin conformance fuzz-api lint bench-ingest bench-freshness bench-memory bench-serving docs lock clean
+.PHONY: help setup demo smoke verify-receipts test twin conformance fuzz-api lint bench-ingest bench-freshness bench-memory bench-serving bench-push docs lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ bench-memory: $(READY) ## memory of the speed worker at its bound, with 10 M gro
 
 bench-serving: $(READY) ## processor time of an answer in each format, beside a plain FastAPI route and raw bytes
 	$(BIN)/python bench/serving
+
+bench-push: $(READY) ## time from a produced trade to each of 1,000 readers of a stream having it
+	$(BIN)/python bench/push
 
 docs: $(READY) ## write docs/settings.md from the settings
 	$(BIN)/python docs/settings_page.py
