@@ -29,7 +29,7 @@ from batch_layer.spark.partials import add_partials
 from batch_layer.spark.reading import find_stretch, records_of
 from batch_layer.spark.session import in_our_words
 from batch_layer.spark.table import SparkTableWriter
-from batch_layer.spark.telling import find_conflicts, is_remembered, letters_of, told_apart
+from batch_layer.spark.telling import find_conflicts, letters_of, told_apart
 from twofold.account import Account
 from twofold.clock import Clock, utc_now
 from twofold.gaps import OpenHoles

@@ -1,4 +1,4 @@
-"""Ids as intervals by Spark, so that what comes to the driver is a few rows per market; keys come one by one."""
+"""Ids as intervals by Spark, so that what comes to the driver is a few rows per market."""
 
 from __future__ import annotations
 
