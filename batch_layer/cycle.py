@@ -213,7 +213,7 @@ class BatchCycle:
 
         Args:
             seen: all of them (`LEDGER_SCHEMA`).
-            ledger: the same.
+            ledger: those that are remembered.
             rejected: the ids that the cycle's dead letters bear (`INTERVAL_SCHEMA`).
             arrivals: the greatest arrival times by now, per venue.
         """

@@ -29,7 +29,7 @@ from batch_layer.spark.partials import add_partials
 from batch_layer.spark.reading import find_stretch, records_of
 from batch_layer.spark.session import in_our_words
 from batch_layer.spark.table import SparkTableWriter
-from batch_layer.spark.telling import find_conflicts, is_remembered, letters_of, told_apart
+from batch_layer.spark.telling import find_conflicts, letters_of, told_apart
 from twofold.account import Account
 from twofold.clock import Clock, utc_now
 from twofold.gaps import OpenHoles
@@ -110,24 +110,25 @@ class SparkCycle(BatchCycle):
         ledger_writer = self._writer(LEDGER)
         rows = ledger_writer.rows().collect()
         is_known = self._is_known("first_id", "first_arrival")
-        ids = Ledger(rows.filter(is_known).select(INTERVAL_SCHEMA.names())).frame
+        remembered = rows.filter(is_known)
+        ids = Ledger(remembered.select(INTERVAL_SCHEMA.names())).frame
         records = keep(decoded(self._raw, self._sources, self._default_source, ids))
         told = keep(told_apart(records))
         repeated = told.where("NOT counts").drop("counts")
         trades, fresh = self._add(TRADES, told.where("counts").drop("counts"))
-        among = is_remembered(self.parent.arrivals, self._horizons)
-        conflicts = keep(find_conflicts(repeated, fresh, self._lake, self.parent.tables.get(TRADES.name), among))
+        published = self.parent.tables.get(TRADES.name)
+        known_trades = self._is_known("trade_id", "arrival_time")
+        conflicts = keep(find_conflicts(repeated, fresh, self._lake, published, known_trades))
         conflicting = letters_of(conflicts, self._raw, self._default_source)
         letters, rejected = self._add(
             DEAD_LETTERS, records.where("letter IS NOT NULL").select("letter.*").unionByName(conflicting)
         )
         added = ledger_rows(fresh)
         add_intervals(ledger_writer, rows, added, is_known)
-        seen = pl.concat([rows, added])
         newest = newest_trades(fresh)
         arrivals = newest_arrivals_us(self.parent.arrivals, newest)
-        ledger = Ledger(seen.select(INTERVAL_SCHEMA.names()))
-        missing = self._look_for_gaps(seen, ledger, letter_ids(rejected), arrivals)
+        ledger = Ledger(pl.concat([remembered, added]).select(INTERVAL_SCHEMA.names()))
+        missing = self._look_for_gaps(pl.concat([rows, added]), ledger, letter_ids(rejected), arrivals)
         tables = {
             RAW.name: self._raw_version,
             LEDGER.name: ledger_writer.version,

@@ -1,4 +1,4 @@
-"""Ids as intervals by Spark, so that what comes to the driver is a few rows per market; keys come one by one."""
+"""Ids as intervals by Spark, so that what comes to the driver is a few rows per market."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ def _runs(rows: DataFrame) -> GroupedData:
     bucket = F.shiftright("trade_id", _BUCKET_BITS)
     place = F.row_number().over(Window.partitionBy(*MARKET, "bucket").orderBy("trade_id"))
     within = F.col("trade_id").bitwiseAND(F.lit((1 << _BUCKET_BITS) - 1))
-    run = F.when(F.col("trade_id") < 0, F.col("trade_id")).otherwise(within - place)
+    run = F.when(F.col("trade_id") < 0, F.col("trade_id")).otherwise(within - place)  # keys never follow each other
     numbered = rows.withColumn("bucket", bucket).withColumn("run", run)
     return numbered.groupBy(*MARKET, "bucket", "run")

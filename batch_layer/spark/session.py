@@ -23,6 +23,7 @@ _SETTINGS = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",  # an overflow is an error and not a null
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",  # INT96 by default, nanoseconds without a time zone
     "spark.ui.showConsoleProgress": "false",
     "spark.executorEnv.POLARS_MAX_THREADS": "1",  # each task has a core
 }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import polars as pl
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812  # as everyone calls it
 
 from batch_layer.conflicts import (
@@ -21,7 +21,6 @@ from batch_layer.conflicts import (
 )
 from batch_layer.spark.columns import ddl, to_arrow, to_polars
 from twofold.decoding import DEAD_LETTER_SCHEMA, TRADE_SCHEMA
-from twofold.horizon import Horizons
 from twofold.lake import Lake
 from twofold.ledger import WINNER
 from twofold.records import RECORD_SCHEMA, batches_of
@@ -36,7 +35,7 @@ def told_apart(decoded: DataFrame) -> DataFrame:
 
 
 def find_conflicts(
-    repeated: DataFrame, fresh: DataFrame, lake: Lake, trades_version: int | None, is_known: Column
+    repeated: DataFrame, fresh: DataFrame, lake: Lake, trades_version: int | None, is_known: pl.Expr
 ) -> DataFrame:
     """The repeats that are no true ones (`CONFLICT_SCHEMA`), in any order.
 
@@ -47,25 +46,22 @@ def find_conflicts(
         trades_version: the version of `trades` that the parent names; None where nothing was published.
         is_known: of the rows of `trades`, those whose ids its ledger remembers.
     """
+
+    def known_ones(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield from to_arrow(to_polars(batch, TRADE_SCHEMA).filter(is_known)).to_batches()
+
     ids = repeated.select(*ID).distinct()
     now = fresh.join(ids, ID, "left_semi")
     earlier = repeated.join(now, ID, "left_anti")
     files = _files_around(earlier, lake, trades_version)
     if files:
-        taken = repeated.sparkSession.read.schema(ddl(TRADE_SCHEMA)).parquet(*files).where(is_known)
-        now = now.unionByName(taken.join(earlier.select(*ID).distinct(), ID, "left_semi"))
+        taken = repeated.sparkSession.read.schema(ddl(TRADE_SCHEMA)).parquet(*files)
+        before = taken.join(earlier.select(*ID).distinct(), ID, "left_semi").select(*TRADE_SCHEMA)
+        now = now.unionByName(before.mapInArrow(known_ones, ddl(TRADE_SCHEMA)))
     kept = now.select(*ID, *(F.col(name).alias(f"kept_{name}") for name in KEPT))
     compared = repeated.join(kept, ID, "left").select(*COMPARED_SCHEMA)
     return compared.mapInArrow(_differing, ddl(CONFLICT_SCHEMA))
-
-
-def is_remembered(arrivals_us: Mapping[str, int], horizons: Horizons) -> Column:
-    """The rows of `trades` whose ids are remembered: the same as `twofold.horizon.is_remembered` says."""
-    known = F.expr("true")
-    for venue in horizons.keys() & arrivals_us.keys():
-        is_older = F.unix_micros("arrival_time") < F.lit(arrivals_us[venue] - horizons[venue])
-        known &= ~((F.col("venue") == venue) & (F.col("trade_id") < 0) & is_older)
-    return known
 
 
 def letters_of(conflicts: DataFrame, raw: DataFrame, default_source: str) -> DataFrame:

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
-from laws.market import HOLE_AGE_S, NOT_TRADES, WHOLLY, Market, Sending, steady_trades
+from laws.market import HOLE_AGE_S, NOT_TRADES, SOURCES, WHOLLY, Market, Sending, steady_trades
 from laws.parts import everything_merged_soon
 
 from batch_layer.cycle import BatchCycle
@@ -24,7 +24,6 @@ from twofold.event_log.reader import LogReader
 from twofold.lake import Lake
 from twofold.lane import Lane, Positions
 from twofold.publication import GENESIS, Publication, Publications
-from twofold.source import SHIPPED_SOURCES
 from twofold.views import VIEWS
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -71,13 +70,13 @@ class Engines:
         self._sent = self.market.log.end_offsets()
 
     def by_polars(self, lake: Lake) -> Cycle:
-        return BatchCycle(lake, self._open_reader, VIEWS, SHIPPED_SOURCES, "simulator", HOLE_AGE_S, lambda: NOON)
+        return BatchCycle(lake, self._open_reader, VIEWS, SOURCES, "simulator", HOLE_AGE_S, lambda: NOON)
 
     def by_spark(self, lake: Lake) -> Cycle:
         from batch_layer.spark.cycle import SparkCycle, Topic  # noqa: PLC0415  # slow, and in vain without Java
 
         topic = Topic(self.brokers, self.topic)
-        rest = VIEWS, SHIPPED_SOURCES, "simulator", HOLE_AGE_S, lambda: NOON
+        rest = VIEWS, SOURCES, "simulator", HOLE_AGE_S, lambda: NOON
         return SparkCycle(self.spark, topic, lake, self._open_reader, *rest)
 
     def _open_reader(self, start: Positions) -> LogReader:
@@ -126,6 +125,7 @@ def troubles(cycle: int) -> list[Sending]:
         Sending(lane=0, gap_ms=0, symbol="ETHUSDT", side="sell", trade_id=7 - cycle, price="0.00000001"),
         *(Sending(lane=1, gap_ms=31_000, source="binance-spot", trade_id=5 * cycle + number) for number in range(4)),
         Sending(lane=1, gap_ms=0, source="binance-spot", trade_id=5 * cycle + 4, late_us=300_000_000),
+        *(Sending(lane=2, gap_ms=0, source="keyed", trade_id=cycle + number // 2) for number in range(6)),
         *(Sending(lane=2, gap_ms=0, not_a_trade=place) for place in range(len(NOT_TRADES))),
     ]
 
@@ -147,10 +147,10 @@ def test_both_engines_make_the_same_tables_and_publications_of_records_of_every_
 
 def test_engines_take_turns_on_one_lake_cycle_by_cycle(engines: Engines) -> None:
     polars, mixed = engines.lake("polars"), engines.lake("mixed")
-    for cycle, engine in enumerate((engines.by_spark, engines.by_polars, engines.by_spark)):
+    turns = [engines.by_spark, engines.by_polars, engines.by_spark]
+    for cycle, (engine, other) in enumerate(zip(turns, [*turns[1:], engines.by_polars], strict=True)):
         engines.send(*troubles(cycle))
-        unfinished = engine(mixed)
-        unfinished.fold(unfinished.ingest(7))
+        other(mixed).ingest(7)  # and is killed: the other engine goes on
         publication, same = run(engines.by_polars(polars)), run(engine(mixed))
         check_same(polars, publication, mixed, same)
 
