@@ -17,6 +17,7 @@ const ZOOM = 1.25;
 const ROOM = 4; // bars of empty room on the right
 const WIDEST_PX = 48;
 const USUAL_PX = 8;
+const ROOMY_PX = 24; // where bars are few
 
 export class BarChart {
   /** @param point Called with the start of the bar that is pointed at, in seconds, or null. */
@@ -91,7 +92,8 @@ export class BarChart {
     const scale = this.chart.timeScale();
     scale.resetTimeScale();
     const to = this.bars.length + ROOM;
-    scale.setVisibleLogicalRange({ from: to - this.container.clientWidth / USUAL_PX, to });
+    const width = this.container.clientWidth;
+    scale.setVisibleLogicalRange({ from: to - Math.max(width / ROOMY_PX, Math.min(to + 1, width / USUAL_PX)), to });
   }
 
   draw() {

@@ -95,7 +95,7 @@ function standing(state, reason) {
   if (state !== "away") awaySince = null;
   else awaySince ??= new Date(serverNow()).toISOString();
   const since = awaySince && `The stream is away since ${utc(awaySince)} UTC; bars are shown as they were then.`;
-  sayOrHide("away", state === "away" ? `${since} ${reason} It is tried again by itself.`.replace("  ", " ") : "");
+  sayOrHide("away", state === "away" ? `${since} ${reason} The page tries again by itself.`.replace("  ", " ") : "");
   document.body.dataset.stream = state;
 }
 
@@ -149,7 +149,8 @@ async function askGaps() {
     sayOrHide("gaps-problem", "");
     const more = showGaps(gaps);
     const rest = more ? ` ${count(more)} more are at /v1/gaps.` : "";
-    say("gaps-about", `Ids that sources left out, as of publication #${count(sequence)}.${rest}`);
+    const asOf = sequence ? `as of publication #${count(sequence)}` : "as told from the first publication on";
+    say("gaps-about", `Ids that sources left out, ${asOf}.${rest}`);
     say("missing", count(gaps.reduce((sum, gap) => sum + gap.ids, 0)));
   } catch (error) {
     sayOrHide("gaps-problem", `${error.message} The table is what was told last.`);

@@ -3,6 +3,12 @@
 const SOONEST_MS = 1000;
 const LATEST_MS = 15_000;
 
+/** Reasons for which a stream ends, for people; what failed says so itself. */
+const REASONS = {
+  stopping: "Serving stopped or starts anew.",
+  slow: "This page read more slowly than bars change.",
+};
+
 export class BarStream {
   /**
    * @param tell Called with `{kind, rows, was, freshness, receipt}` for each event that tells rows.
@@ -43,7 +49,8 @@ export class BarStream {
       source.addEventListener(kind, (event) => this.tell({ kind, was: [], ...JSON.parse(event.data) }));
     }
     source.addEventListener("end", (event) => {
-      reason = JSON.parse(event.data).detail;
+      const told = JSON.parse(event.data);
+      reason = REASONS[told.reason] ?? told.detail;
     });
     source.addEventListener("error", () => {
       this.standing("away", reason);

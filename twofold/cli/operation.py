@@ -67,6 +67,7 @@ def operate(settings: Settings, source: Sequence[str]) -> None:
 
 def _say_where(console: Console, settings: Settings) -> None:
     for name, place in (
+        ("Page", f"{serving_url(settings)}/"),
         ("Bars", f"{serving_url(settings)}/v1/views/bars?last={WINDOWS}"),
         ("API", f"{serving_url(settings)}/docs"),
         ("Prefect", prefect_address(settings)),
