@@ -10,7 +10,7 @@ import orjson
 import polars as pl
 
 from serving.finality import finality
-from serving.markets import check_known
+from serving.markets import check_known, known_markets
 from serving.names import Names, names
 from serving.query import MAX_LIMIT, Query
 from serving.seam import Pair
@@ -211,10 +211,7 @@ def _check_known(query: Query, pair: Pair, rows: pl.DataFrame) -> None:
     asked = [(column, names(text)) for column in ("venue", "symbol") if (text := getattr(query, column)) is not None]
     if not rows.is_empty() and all(_is_shown(its, rows[column]) for column, its in asked):
         return
-    markets = set(pair.batch.partials[query.view.name].markets)
-    if pair.speed:
-        markets |= set(pair.speed.partials(query.view.name).select("venue", "symbol").unique().rows())
-    check_known(markets, query.venue, query.symbol)
+    check_known(known_markets(query.view, pair), query.venue, query.symbol)
 
 
 def _is_shown(asked: Names, column: pl.Series) -> bool:

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 from served import NOBODY, Served, served
-from small_market import DAY, SmallMarket
+from small_market import DAY, SmallMarket, time_us
 from vouched import vouching
 
 from serving.app import make_app
@@ -32,7 +32,7 @@ from twofold.lake import Lake
 from twofold.views import VIEWS
 
 CASES = int(os.environ.get("FUZZ_CASES") or 90)
-TAKING_PARAMETERS = 3
+TAKING_PARAMETERS = 6
 """Routes over which cases are spread; the others have but a few."""
 
 CHECKS = [
@@ -54,6 +54,14 @@ SENSIBLE: dict[str, list[str]] = {
     "end": [f"{DAY}T10:05:00Z", "9999-12-31T23:59:59Z"],
     "columns": ["close,volume", "window_start", "revisions,window_end"],
     "name": ["bad_question"],
+    "resolution": ["1", "5", "1D", "D"],
+    "from": ["0", str(time_us("10:00:00") // 1_000_000)],
+    "to": [str(time_us("10:05:00") // 1_000_000), str(time_us("23:00:00") // 1_000_000)],
+    "startTime": ["0", str(time_us("10:05:00") // 1000)],
+    "endTime": [str(time_us("10:05:00") // 1000), str(time_us("23:00:00") // 1000)],
+    "query": ["BTC", "sim"],
+    "exchange": ["", "SIMULATOR"],
+    "type": ["", "crypto"],
 }
 ALONE = {"cursor": None, "layout": "format"}
 """Parameters that make no sense by themselves, or together with another."""
