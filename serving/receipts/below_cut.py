@@ -12,7 +12,7 @@ from serving.batch_side import BatchSide
 from serving.names import names
 from serving.query import Query
 from serving.receipts.history import NEVER, History
-from serving.receipts.taken_in import TakenIn, files_within, is_below
+from serving.receipts.taken_in import STATED_TO_US, TakenIn, files_within, is_below
 from serving.sorted_partials import SortedPartials
 from twofold.decoding import TRADE_SCHEMA
 from twofold.fold import empty_partials, fold, merge
@@ -108,12 +108,12 @@ class BelowCut:
         return bool((found >= (self._query.last or 0)).all())
 
     def _event_bounds(self) -> tuple[int, int]:
-        """The least and the greatest event time of all trades, by Delta's log, or else by the trades; microseconds."""
+        """Between which event times all trades are, inclusive, by Delta's log, or else by the trades; microseconds."""
         bounds = self._bounds
         if bounds is not None and {"min.event_time", "max.event_time"} <= set(bounds.columns):
             least, most = (bounds[name].to_physical() for name in ("min.event_time", "max.event_time"))
             if not least.null_count() and not most.null_count():
-                return int(least.min()), int(most.max())  # type: ignore[arg-type]  # there are files
+                return int(least.min()), int(most.max()) + STATED_TO_US - 1  # type: ignore[arg-type]  # there are files
         version = self._taken_in.newest.tables[TRADES.name]
         times = self._taken_in.lake.scan(TRADES.name, version).select(pl.col("event_time").to_physical())
         least_us, most_us = times.select(least=pl.all().min(), most=pl.all().max()).collect().row(0)
