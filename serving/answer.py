@@ -92,7 +92,7 @@ def answer(query: Query, pair: Pair) -> Answer:
         ArithmeticOverflow: a sum left the range of its type.
     """
     found = answer_of_known(query.whole, pair)
-    _check_known(query, pair, found.rows)
+    check_names(query, pair, found.rows)
     return found if query == query.whole else found.page(query.skip, query.limit)
 
 
@@ -206,8 +206,12 @@ def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
     return merged.hstack([ends, finality(query.view, merged, query.interval_us, marks_us, pair.batch.holes)])
 
 
-def _check_known(query: Query, pair: Pair, rows: pl.DataFrame) -> None:
-    """See that each name asked for is known, looking only where the rows do not show that it is."""
+def check_names(query: Query, pair: Pair, rows: pl.DataFrame) -> None:
+    """See that each name asked for is known, looking only where the rows do not show that it is.
+
+    Raises:
+        UnknownName: it is not; the message names some that are.
+    """
     asked = [(column, names(text)) for column in ("venue", "symbol") if (text := getattr(query, column)) is not None]
     if not rows.is_empty() and all(_is_shown(its, rows[column]) for column, its in asked):
         return

@@ -52,6 +52,8 @@ SENSIBLE: dict[str, list[str]] = {
     "interval": ["1m", "5m", "1h", "999999d"],
     "start": [f"{DAY}T10:00:00Z", "0", "0001-01-01T00:00:00Z"],
     "end": [f"{DAY}T10:05:00Z", "9999-12-31T23:59:59Z"],
+    "as_of": [f"{DAY}T10:05:01Z", "0", f"{DAY}T23:00:00Z"],
+    "known_after": ["2s", "0s", "999999d"],
     "columns": ["close,volume", "window_start", "revisions,window_end"],
     "name": ["bad_question"],
     "resolution": ["1", "5", "1D", "D"],
@@ -90,7 +92,8 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     market.poison(lane=1)
     market.cycle()
     market.trade("10:05:30.123456", price="102")
-    with market.live_side() as address, served(market.lake, address) as api:
+    receipts = vouching(market.lake, market.log.open_reader)
+    with market.live_side() as address, served(market.lake, address, receipts) as api:
         eventually(api.is_ready)
         yield api
 
