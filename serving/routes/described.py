@@ -221,6 +221,7 @@ class Lanes(_Shape):
 
     lanes: list[LaneAccount]
     sequence: Sequence
+    published_at: Time = Field(description="When that was made; 1970 where nothing was published yet.")
     speed: SpeedMode
 
 

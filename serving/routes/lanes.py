@@ -6,10 +6,12 @@ from dataclasses import asdict
 
 from fastapi import FastAPI, Response
 
+from serving.query import rfc3339
 from serving.reply import json_reply
 from serving.routes.described import Lanes, described
 from serving.seam import Seam
 from twofold.account import Account, add_accounts
+from twofold.clock import to_epoch_us
 
 
 def add_lanes(app: FastAPI, seam: Seam) -> None:
@@ -38,4 +40,7 @@ def add_lanes(app: FastAPI, seam: Seam) -> None:
             }
             for lane, account in sorted(accounts.items())
         ]
-        return json_reply({"lanes": lanes, "sequence": pair.batch.publication.sequence, "speed": pair.mode})
+        publication = pair.batch.publication
+        published_at = rfc3339(to_epoch_us(publication.published_at))
+        told = {"lanes": lanes, "sequence": publication.sequence, "published_at": published_at, "speed": pair.mode}
+        return json_reply(told)

@@ -32,5 +32,14 @@ def test_the_wheel_holds_each_module(names: set[str]) -> None:
     assert {name for name in names if name.endswith(".py")} == modules
 
 
+def test_the_wheel_holds_the_page_and_the_chart_library_with_its_licence_and_notice(names: set[str]) -> None:
+    page = {path.relative_to(ROOT).as_posix() for path in (ROOT / "serving/page").rglob("*") if path.is_file()}
+    assert {"index.html", "LICENSE", "NOTICE"} <= {Path(name).name for name in page}
+    assert {name for name in names if name.startswith("serving/page/")} == page
+    (info,) = {name.split("/")[0] for name in names if ".dist-info/" in name}
+    licences = {name.removeprefix(f"{info}/licenses/") for name in names if "/licenses/" in name}
+    assert licences == {"LICENSE", *(name for name in page if Path(name).name in {"LICENSE", "NOTICE"})}
+
+
 def test_the_wheel_holds_the_licence(names: set[str]) -> None:
     assert any(name.endswith("/licenses/LICENSE") for name in names)

@@ -1,6 +1,7 @@
 """The HTTP API over one small market: answers as they go over the wire, and refusals that say what to do."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from eventually import eventually
@@ -106,6 +107,8 @@ def test_the_views_are_listed_with_their_columns(api: Served) -> None:
 
 def test_the_lanes_are_listed_with_what_became_of_every_record(api: Served) -> None:
     answer = api.get("/v1/lanes").json()
+    published_at = datetime.fromisoformat(answer.pop("published_at"))
+    assert timedelta(0) < datetime.now(UTC) - published_at < timedelta(hours=1)
     assert answer == {
         "lanes": [
             {
@@ -211,7 +214,7 @@ def test_an_unknown_view_is_not_found_and_the_known_ones_are_named(api: Served, 
     assert_is_problem(api.client.get(f"/v1/views/{view}"), 404, "no view", "Known: bars, taker_flow")
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/views/bars/rows", "/v2/views", "/v1/views/bars%2F.."])
+@pytest.mark.parametrize("path", ["/v1", "/v1/views/bars/rows", "/v2/views", "/v1/views/bars%2F.."])
 def test_a_path_that_leads_nowhere_is_not_found(api: Served, path: str) -> None:
     assert_is_problem(api.client.get(path), 404, "/docs")
 
