@@ -10,7 +10,7 @@ import orjson
 import polars as pl
 
 from serving.finality import finality
-from serving.markets import check_known
+from serving.markets import check_known, known_markets
 from serving.names import Names, names
 from serving.query import MAX_LIMIT, Query
 from serving.seam import Pair
@@ -92,7 +92,7 @@ def answer(query: Query, pair: Pair) -> Answer:
         ArithmeticOverflow: a sum left the range of its type.
     """
     found = answer_of_known(query.whole, pair)
-    _check_known(query, pair, found.rows)
+    check_names(query, pair, found.rows)
     return found if query == query.whole else found.page(query.skip, query.limit)
 
 
@@ -206,15 +206,16 @@ def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
     return merged.hstack([ends, finality(query.view, merged, query.interval_us, marks_us, pair.batch.holes)])
 
 
-def _check_known(query: Query, pair: Pair, rows: pl.DataFrame) -> None:
-    """See that each name asked for is known, looking only where the rows do not show that it is."""
+def check_names(query: Query, pair: Pair, rows: pl.DataFrame) -> None:
+    """See that each name asked for is known, looking only where the rows do not show that it is.
+
+    Raises:
+        UnknownName: it is not; the message names some that are.
+    """
     asked = [(column, names(text)) for column in ("venue", "symbol") if (text := getattr(query, column)) is not None]
     if not rows.is_empty() and all(_is_shown(its, rows[column]) for column, its in asked):
         return
-    markets = set(pair.batch.partials[query.view.name].markets)
-    if pair.speed:
-        markets |= set(pair.speed.partials(query.view.name).select("venue", "symbol").unique().rows())
-    check_known(markets, query.venue, query.symbol)
+    check_known(known_markets(query.view, pair), query.venue, query.symbol)
 
 
 def _is_shown(asked: Names, column: pl.Series) -> bool:

@@ -19,10 +19,12 @@ from serving.receipts.routes import add_receipts
 from serving.receipts.vouching import Receipts
 from serving.routes.gaps import add_gaps
 from serving.routes.health import add_health
+from serving.routes.klines import add_klines
 from serving.routes.lanes import add_lanes
 from serving.routes.page import add_page
 from serving.routes.problems import add_problems
 from serving.routes.streams import add_streams
+from serving.routes.udf import add_udf
 from serving.routes.views import add_views
 from serving.seam import Seam
 from twofold.view import View
@@ -63,6 +65,8 @@ def make_app(seam: Seam, views: Mapping[str, View], receipts: Receipts, timing: 
     app.state.hub = hub
     add_streams(app, hub, views)
     add_receipts(app, receipts)
+    add_udf(app, seam, receipts)
+    add_klines(app, seam, receipts)
     add_gaps(app, seam)
     add_lanes(app, seam)
     add_health(app, seam)

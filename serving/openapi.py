@@ -8,6 +8,8 @@ from fastapi import FastAPI
 
 from serving.problem import MEDIA_TYPE
 
+_PROBLEM = {"$ref": "#/components/schemas/Problem"}
+
 
 def describe(app: FastAPI) -> None:
     """Have an application describe itself so."""
@@ -28,8 +30,9 @@ def describe(app: FastAPI) -> None:
 
 def _say_problem(status: str, response: dict[str, Any]) -> None:
     """A problem (RFC 9457) has a media type of its own; FastAPI describes each model as plain JSON."""
-    if status.startswith(("4", "5")) and "application/json" in response["content"]:
-        response["content"] = {MEDIA_TYPE: response["content"].pop("application/json")}
+    told = response.get("content", {})
+    if status.startswith(("4", "5")) and told.get("application/json", {}).get("schema") == _PROBLEM:
+        response["content"] = {MEDIA_TYPE: told["application/json"]}
 
 
 def _say_absent(parameter: dict[str, Any]) -> None:

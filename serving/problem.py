@@ -192,10 +192,7 @@ def answer_errors_as_problems(app: FastAPI) -> None:
         return await _told(connection, problem(_OF_ERROR.get(type(error), "not_ready"), str(error)))  # type: ignore[arg-type]  # registered for TwofoldError
 
     async def invalid(connection: HTTPConnection, error: Exception) -> JSONResponse | None:
-        found = error.errors() if isinstance(error, ValidationException) else []
-        details = "; ".join(f"{item['loc'][-1]}: {item['msg']} (got {_shown(item.get('input'))})" for item in found)
-        told = problem("bad_question", f"{details}. The parameters are described at /docs.")
-        return await _told(connection, told)
+        return await _told(connection, problem("bad_question", invalid_detail(error)))
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, HTTPException):
@@ -213,6 +210,13 @@ def answer_errors_as_problems(app: FastAPI) -> None:
         app.add_exception_handler(kind, handler)  # type: ignore[arg-type]  # which takes requests and WebSockets
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, unforeseen)
+
+
+def invalid_detail(error: Exception) -> str:
+    """What FastAPI found wrong with the parameters of a request, in words."""
+    found = error.errors() if isinstance(error, ValidationException) else []
+    details = "; ".join(f"{item['loc'][-1]}: {item['msg']} (got {_shown(item.get('input'))})" for item in found)
+    return f"{details}. The parameters are described at /docs."
 
 
 async def _told(connection: HTTPConnection, refusal: JSONResponse) -> JSONResponse | None:

@@ -27,6 +27,8 @@ Name = TypeVar("Name", bound=str)
 
 INTERVAL = r"([1-9][0-9]{0,5})(s|m|h|d)"
 _UNIT_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+_MS_US = 1_000
+KNOWN_AFTER = r"(0|[1-9][0-9]{0,5})(ms|s|m|h|d)"
 _EPOCH_MS = re.compile(r"-?[0-9]{1,15}")
 
 
@@ -47,6 +49,8 @@ class Query:
         limit: Of all these rows, this many.
         skip: After so many others.
         base: Whether what is not published yet takes part.
+        as_of_us: Only of trades that had arrived by then, UTC microseconds.
+        known_after_us: Only of trades that had arrived so many microseconds after the end of their window.
     """
 
     view: View
@@ -61,6 +65,13 @@ class Query:
     limit: int | None = None
     skip: int = 0
     base: BaseChoice = "live"
+    as_of_us: int | None = None
+    known_after_us: int | None = None
+
+    @property
+    def is_as_known(self) -> bool:
+        """Whether it depends on when trades arrived, which partials do not say."""
+        return self.as_of_us is not None or self.known_after_us is not None
 
     @property
     def whole(self) -> Query:
@@ -82,6 +93,8 @@ class Query:
             "limit": self.limit,
             "skip": self.skip or None,
             "base": self.base,
+            "as_of_us": self.as_of_us,
+            "known_after_us": self.known_after_us,
         }
         return {name: value for name, value in parts.items() if value is not None}
 
@@ -151,6 +164,8 @@ def parse_query(
     finality: str | None = None,
     limit: int | None = None,
     base: BaseChoice = "live",
+    as_of: str | None = None,
+    known_after: str | None = None,
 ) -> Query:
     """Check a question and put it in order.
 
@@ -175,6 +190,8 @@ def parse_query(
         finality=None if finality is None else _finality(finality),
         limit=_within("limit", limit, MAX_LIMIT, "The rows after those are on the next pages."),
         base=base,
+        as_of_us=None if as_of is None else parse_time("as_of", as_of),
+        known_after_us=None if known_after is None else _known_after_us(known_after),
     )
 
 
@@ -190,6 +207,16 @@ def interval_text(interval_us: int) -> str:
         if interval_us % _UNIT_US[unit] == 0:
             return f"{interval_us // _UNIT_US[unit]}{unit}"
     return f"{interval_us} microseconds"
+
+
+def _known_after_us(text: str) -> int:
+    match = re.fullmatch(KNOWN_AFTER, text)
+    if match is None:
+        raise QueryError(
+            f"known_after={text[:20]!r} is no length of time. Write a whole number of at most six digits and ms, s, "
+            "m, h or d: 0s, 500ms, 2s, 5m."
+        )
+    return int(match[1]) * (_MS_US if match[2] == "ms" else _UNIT_US[match[2]])
 
 
 def _aligned_us(time_us: int | None, interval_us: int) -> int | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import orjson
 
-from serving.answer import Answer, answer
+from serving.answer import Answer, answer, check_names
 from serving.batch_side import BatchSide
 from serving.presentation import Presentation
 from serving.query import Query
@@ -111,8 +111,9 @@ class Speaker:
             UnknownName: no trades of that symbol or venue are known.
             TooMuch: the answer would be larger than one may be.
             ArithmeticOverflow: a sum left the range of its type.
+            TwofoldError: for what was known, as `serving.receipts.remaking.Remaker.as_known`.
         """
-        spoken = self._page(answer(query.whole, pair), query)
+        spoken = self._page(self._whole(query.whole, pair), query)
         if self._said.batch is not pair.batch or self._said.speed is not pair.speed:
             self._said = _Said(pair.batch, pair.speed, {})
         if len(self._said.answers) < MOST and spoken.page.rows.height <= MOST_ROWS:
@@ -128,10 +129,17 @@ class Speaker:
         """
         whole = self._walks.whole(cursor)
         if whole is None and cursor.state == State.of(pair).mark:
-            whole = answer(query.whole, pair)
+            whole = self._whole(query.whole, pair)
         if whole is None:
             raise gone(cursor)
         return self._page(whole, query)
+
+    def _whole(self, query: Query, pair: Pair) -> Answer:
+        if not query.is_as_known:
+            return answer(query, pair)
+        found = self._receipts.remaker.as_known(query, State.of(pair))
+        check_names(query, pair, found.rows)
+        return found
 
     def _page(self, whole: Answer, query: Query) -> Spoken:
         page = whole.page(query.skip, query.limit)

@@ -131,6 +131,14 @@ def test_numbers_of_keys_are_never_joined_so_that_each_is_forgotten_in_its_own_t
     assert ledger.unseen(asked)["first_id"].to_list() == [-4, -9]
 
 
+def test_keys_that_come_as_intervals_are_all_taken_in_though_each_names_its_market_anew() -> None:
+    ledger = Ledger()
+    ledger.add(Intervals([("test", "A"), ("test", "B"), ("test", "A")], [0, 1, 2], [-9, -9, 4], [-9, -9, 5]))
+    ledger.add(Intervals([("test", "A"), ("test", "A"), ("test", "A")], [0, 1, 2], [-7, -8, 6], [-7, -8, 6]))
+    expected = [("A", -9, -9), ("A", -8, -8), ("A", -7, -7), ("A", 4, 6), ("B", -9, -9)]
+    assert ledger.frame.select("symbol", "first_id", "last_id").rows() == expected
+
+
 def test_a_copy_of_a_ledger_has_an_owner_of_its_own_for_keys_too() -> None:
     ledger = Ledger()
     ledger.add(ledger.sort_out(trades_frame([trade_row(-7)])).added)

@@ -6,6 +6,9 @@
     ├── UnknownName              a name was asked for that does not exist
     │   └── NothingTraded        there is no trade on a day that was asked for
     ├── QueryError               a question to the serving API cannot be answered as asked
+    │   ├── AmbiguousSymbol      a symbol is traded at several venues, and none was named
+    │   ├── BadInterval          klines have no interval of that name
+    │   ├── BadCombination       parameters contradict each other
     │   ├── TooMuch              its answer would be larger than one may be
     │   ├── NotAcceptable        its answer cannot be written in a way that was asked for
     │   ├── CursorGone           the answer that a cursor goes on with is no longer held
@@ -97,6 +100,21 @@ class NothingTraded(UnknownName):
 
 class QueryError(TwofoldError):
     """A question to the serving API cannot be answered as asked."""
+
+
+class AmbiguousSymbol(QueryError):
+    """A symbol is traded at several venues, and none was named; the message names them."""
+
+    def __init__(self, symbol: str, venues: Iterable[str]) -> None:
+        super().__init__(f"The symbol {symbol!r} is traded at {', '.join(venues)}. Say which venue is meant.")
+
+
+class BadInterval(QueryError):
+    """Klines have no interval of that name; the message names those that they have."""
+
+
+class BadCombination(QueryError):
+    """Parameters of a question contradict each other."""
 
 
 class TooMuch(QueryError):

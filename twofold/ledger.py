@@ -71,12 +71,16 @@ class Intervals:
         """Those of ids that are numbers, and the numbers of keys by market."""
         if not self.first_ids or min(self.first_ids) >= 0:
             return self, {}
-        ids, places = np.array(self.first_ids), np.array(self.places)
-        is_key = ids < 0
-        keys = {self.markets[place]: ids[is_key & (places == place)] for place in np.unique(places[is_key])}
-        rest = np.flatnonzero(~is_key)
-        last_ids = [self.last_ids[at] for at in rest]
-        return Intervals(self.markets, places[rest].tolist(), ids[rest].tolist(), last_ids), keys
+        keys: dict[Market, list[int]] = {}
+        rest = Intervals(self.markets)
+        for place, first_id, last_id in zip(self.places, self.first_ids, self.last_ids, strict=True):
+            if first_id < 0:
+                keys.setdefault(self.markets[place], []).append(first_id)
+            else:
+                rest.places.append(place)
+                rest.first_ids.append(first_id)
+                rest.last_ids.append(last_id)
+        return rest, {market: np.array(numbers) for market, numbers in keys.items()}
 
     @property
     def frame(self) -> pl.DataFrame:

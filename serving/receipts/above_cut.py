@@ -11,6 +11,7 @@ from time import monotonic
 
 import polars as pl
 
+from serving.known import had_arrived
 from serving.names import names
 from serving.query import Query
 from serving.receipts.taken_in import TakenIn, files_within, is_below
@@ -95,6 +96,7 @@ class AboveCut:
             EventLogUnreachable: no broker answers.
         """
         view, made = self._query.view, self._made
+        counted = self._fresh().filter(had_arrived(self._query))
         header = SpeedHeader(
             sequence=made.sequence,
             incarnation="",
@@ -110,7 +112,7 @@ class AboveCut:
             views=[view.name],
             held=[],
         )
-        return SpeedSide(header, {view.name: (fold([view], self._fresh())[view.name],)})
+        return SpeedSide(header, {view.name: (fold([view], counted)[view.name],)})
 
     def _fresh(self) -> pl.DataFrame:
         """The trades that count, of the markets that the question is about."""

@@ -9,10 +9,11 @@ from functools import cached_property
 import polars as pl
 
 from serving.batch_side import BatchSide
+from serving.known import had_arrived, newest_arrival_us
 from serving.names import names
 from serving.query import Query
 from serving.receipts.history import NEVER, History
-from serving.receipts.taken_in import TakenIn, files_within, is_below
+from serving.receipts.taken_in import STATED_TO_US, TakenIn, files_within, is_below
 from serving.sorted_partials import SortedPartials
 from twofold.decoding import TRADE_SCHEMA
 from twofold.fold import empty_partials, fold, merge
@@ -78,8 +79,9 @@ class BelowCut:
         )
 
     def _asked_span(self) -> Span:
-        query = self._query
-        return Span(query.start_us, query.end_us)
+        query, newest_us = self._query, newest_arrival_us(self._query)
+        ends_us = [query.end_us, None if newest_us is None else newest_us + 1]  # nothing arrives before it happens
+        return Span(query.start_us, min((end_us for end_us in ends_us if end_us is not None), default=None))
 
     def _knows_how_many(self) -> bool:
         query = self._query
@@ -108,12 +110,12 @@ class BelowCut:
         return bool((found >= (self._query.last or 0)).all())
 
     def _event_bounds(self) -> tuple[int, int]:
-        """The least and the greatest event time of all trades, by Delta's log, or else by the trades; microseconds."""
+        """Between which event times all trades are, inclusive, by Delta's log, or else by the trades; microseconds."""
         bounds = self._bounds
         if bounds is not None and {"min.event_time", "max.event_time"} <= set(bounds.columns):
             least, most = (bounds[name].to_physical() for name in ("min.event_time", "max.event_time"))
             if not least.null_count() and not most.null_count():
-                return int(least.min()), int(most.max())  # type: ignore[arg-type]  # there are files
+                return int(least.min()), int(most.max()) + STATED_TO_US - 1  # type: ignore[arg-type]  # there are files
         version = self._taken_in.newest.tables[TRADES.name]
         times = self._taken_in.lake.scan(TRADES.name, version).select(pl.col("event_time").to_physical())
         least_us, most_us = times.select(least=pl.all().min(), most=pl.all().max()).collect().row(0)
@@ -152,16 +154,30 @@ class BelowCut:
         """The trades below the cut that the question is about, in parts that memory can hold."""
         if self._bounds is None:
             return
-        files = files_within(self._bounds, "event_time", span.first_us, span.end_us)
-        if self._query.symbol is not None and {"min.symbol", "max.symbol"} <= set(files.columns):
-            symbols = self._markets["symbol"]
-            may = (pl.col("min.symbol") <= symbols.max()) & (pl.col("max.symbol") >= symbols.min())
-            files = files.filter(may.fill_null(value=True))  # long names are cut off there, upwards at the end
         wanted = is_below(self._publication.cut) & self._is_asked() & span.holds("event_time")
+        files, wanted = self._files(self._bounds, span), wanted & had_arrived(self._query)
         parts = files.with_columns(part=pl.col("num_records").fill_null(FOLDED_AT_ONCE).cum_sum() // FOLDED_AT_ONCE)
         for part in parts.partition_by("part", maintain_order=True):
             addresses = part["file"].to_list()
             yield self._taken_in.lake.read_files(TRADES.name, addresses, TRADE_SCHEMA.names(), wanted)
+
+    def most_trades(self) -> int:
+        """How many trades may have to be looked at, by what Delta's log says of their files."""
+        bounds = self._bounds
+        return 0 if bounds is None else int(self._files(bounds, self._asked_span())["num_records"].sum())
+
+    def _files(self, bounds: pl.DataFrame, span: Span) -> pl.DataFrame:
+        """The files that may have trades that the question is about."""
+        files = files_within(bounds, "event_time", span.first_us, span.end_us)
+        newest_us = newest_arrival_us(self._query)
+        files = files if newest_us is None else files_within(files, "arrival_time", None, newest_us + 1)
+        if self._query.symbol is not None and {"min.symbol", "max.symbol"} <= set(files.columns):
+            symbols = self._markets["symbol"]
+            if symbols.is_empty():
+                return files.clear()
+            may = (pl.col("min.symbol") <= symbols.max()) & (pl.col("max.symbol") >= symbols.min())
+            files = files.filter(may.fill_null(value=True))  # long names are cut off there, upwards at the end
+        return files
 
     def _late(self, trades: pl.DataFrame) -> pl.DataFrame:
         """Which publications added to a window that the watermark had passed: the group, `taken_in_by` and `due`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from threading import Lock
 from typing import Any, NamedTuple
@@ -15,17 +16,22 @@ from serving.receipts.above_cut import AboveCut, Declared
 from serving.receipts.below_cut import BelowCut
 from serving.receipts.history import HistoryReader
 from serving.receipts.taken_in import TakenIn
-from serving.receipts.token import Asked, Contents, Made, TokenSigner, columns_hash
+from serving.receipts.token import Asked, Contents, Made, TokenSigner, columns_hash, contents
 from serving.seam import Pair
+from serving.state import State
 from serving.writing import rows_json
 from twofold.clock import from_epoch_us, to_epoch_us
-from twofold.errors import MeaningDiffers, PublicationUnknown, ReceiptInvalid, UnknownName, ViewRetired
+from twofold.errors import MeaningDiffers, PublicationUnknown, ReceiptInvalid, TooMuch, UnknownName, ViewRetired
 from twofold.lake import Lake
 from twofold.publication import Publication, Publications
 from twofold.view import View
 
 _PUBLICATIONS = 256
 """Publications that are remembered."""
+
+
+MOST_TRADES = 20_000_000
+"""Trades that are looked at, at most, to answer what was known: some ten seconds' work on one processor."""
 
 
 class MadeAgain(NamedTuple):
@@ -88,6 +94,17 @@ class Remaker:
         query = self._query(held.asked)
         return answer_of_known(query, self._pair(query, held))
 
+    def as_known(self, query: Query, state: State) -> Answer:
+        """The answer to a question for what was known, from a state: made of trades, as every answer is made again.
+
+        Raises:
+            TooMuch: there are too many trades to look at, or too many rows.
+            RecordsGone: what lies above the cut is neither in the lake nor in the event log any more.
+            TwofoldError: as `make_again`.
+        """
+        pair = self._pair(query, contents(query, state), MOST_TRADES)
+        return replace(answer_of_known(query, pair), state=state)
+
     def _query(self, asked: Asked) -> Query:
         name = str(asked.query.get("view"))
         view = self._views.get(name)
@@ -105,11 +122,17 @@ class Remaker:
                 "that gave the answer."
             ) from None
 
-    def _pair(self, query: Query, held: Contents) -> Pair:
+    def _pair(self, query: Query, held: Contents, most_trades: int | None = None) -> Pair:
         taken_in = self._newest()
         publication = self._publication(held.made)
         history = self._histories.up_to(taken_in.newest)
-        batch = BelowCut(query, publication, history, taken_in).made_again()
+        below = BelowCut(query, publication, history, taken_in)
+        if most_trades is not None and (trades := below.most_trades()) > most_trades:
+            raise TooMuch(
+                f"This answer would be made of up to {trades} trades; what was known is made of at most {most_trades} "
+                "at once. Ask for fewer by start, end or symbol, in several questions."
+            )
+        batch = below.made_again()
         if held.made.sources_hash is None:
             return Pair(batch, mode="unused")
         reached = history.first_past(held.made.positions)

@@ -92,7 +92,7 @@ def is_below(cut: Positions) -> pl.Expr:
     return pl.col("offset") < pl.col("lane").replace_strict(dict(cut), default=beginning, return_dtype=pl.Int64)
 
 
-_STATED_TO_US = 1_000
+STATED_TO_US = 1_000
 """Writers of Delta's log may cut times off to milliseconds."""
 
 
@@ -106,7 +106,7 @@ def files_within(bounds: pl.DataFrame, column: str, first: int | None, end: int 
         return bounds
     may = pl.lit(value=True)
     if first is not None:
-        may &= (pl.col(most).to_physical() + _STATED_TO_US > first).fill_null(value=True)
+        may &= (pl.col(most).to_physical() + STATED_TO_US > first).fill_null(value=True)
     if end is not None:
         may &= (pl.col(least).to_physical() < end).fill_null(value=True)
     return bounds.filter(may)

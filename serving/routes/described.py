@@ -262,6 +262,7 @@ def _answers() -> dict[int | str, dict[str, Any]]:
     told = described(
         AnswerByRows | AnswerByColumns,
         *("unknown_name", "not_acceptable", "cursor_gone", "too_much", "arithmetic_overflow", "not_ready"),
+        *("records_gone", "meaning_differs", "given_up", "publication_unknown"),  # with as_of or known_after
     )
     named = {
         "ETag": _header("Names the answer: publication, positions, question and format.", 'W/"9a3f0c"'),

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query
 
 from serving.presentation import MEDIA_TYPES, Layout
-from serving.query import FINALITIES, INTERVAL, MAX_LAST, MAX_LIMIT, BaseChoice
+from serving.query import FINALITIES, INTERVAL, KNOWN_AFTER, MAX_LAST, MAX_LIMIT, BaseChoice
 from serving.walks import CURSOR
 
 _NAMES = "one name, or several separated by commas; `*` stands for any characters. All without it."
@@ -82,6 +82,23 @@ CursorText = Annotated[
 Base = Annotated[
     BaseChoice,
     Query(description="`live`: with what the speed worker has folded. `published`: the batch side alone."),
+]
+AsOf = Annotated[
+    str | None,
+    Query(
+        description="What was known then: only trades that had arrived by this time, by the log's time or their "
+        f"collector's. {_TIME}. It is made of trades, which takes longer; with base=published no event log is read.",
+        examples=["2024-08-09T10:05:02Z"],
+    ),
+]
+KnownAfter = Annotated[
+    str | None,
+    Query(
+        description="Of each window what was known so long after its end: only trades that had arrived by then, "
+        "likewise. With as_of too, both hold.",
+        examples=["2s"],
+        json_schema_extra={"pattern": f"^{KNOWN_AFTER}$"},
+    ),
 ]
 FormatName = Annotated[
     str | None,

@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
 import orjson
 import polars as pl
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from serving.answer import material
 from serving.names import names
 from serving.presentation import MEDIA_TYPES, Presentation, negotiate
-from serving.query import Query, interval_text, parse_query
+from serving.query import Query, interval_text, parse_query, rfc3339
 from serving.receipts.vouching import Receipts
 from serving.reply import AT_ONCE_ROWS, json_reply, reply
 from serving.routes.described import ANSWERS, OF_EVERY_VIEW, TIME, ViewMeaning, described
 from serving.routes.parameters import (
+    AsOf,
     Base,
     Columns,
     CursorText,
@@ -28,6 +31,7 @@ from serving.routes.parameters import (
     Finality,
     FormatName,
     Interval,
+    KnownAfter,
     Last,
     LayoutName,
     Limit,
@@ -40,12 +44,16 @@ from serving.seam import Pair, Seam
 from serving.spoken import Speaker, Spoken, etag
 from serving.state import State
 from serving.walks import Cursor
-from twofold.errors import UnknownName
+from twofold.clock import Clock, to_epoch_us, utc_now
+from twofold.errors import QueryError, UnknownName
 from twofold.view import Described, View
 from twofold.watermark import watermarks_us
 
 SETTLED_FOR_S = 10
 """Seconds for which an answer about windows that are over may be used again without asking."""
+
+AS_KNOWN_AT_ONCE = 2
+"""Answers as known that are made at the same time; others wait, so that those of now do not."""
 
 _SETTLED = f"max-age={SETTLED_FOR_S}"
 
@@ -80,6 +88,8 @@ def add_views(app: FastAPI, seam: Seam, views: Mapping[str, View], receipts: Rec
         limit: Limit = None,
         cursor: CursorText = None,
         base: Base = "live",
+        as_of: AsOf = None,
+        known_after: KnownAfter = None,
         format_name: FormatName = None,
         layout: LayoutName = None,
     ) -> Response:
@@ -98,7 +108,10 @@ def add_views(app: FastAPI, seam: Seam, views: Mapping[str, View], receipts: Rec
             finality=finality,
             limit=limit,
             base=base,
+            as_of=as_of,
+            known_after=known_after,
         )
+        answering.check_is_past(query)
         place = None if cursor is None else Cursor.parse(cursor, query)
         asked = Asked(query if place is None else replace(query, skip=place.skip), place, presentation)
         remember(request, asked)
@@ -118,9 +131,24 @@ def add_views(app: FastAPI, seam: Seam, views: Mapping[str, View], receipts: Rec
 class Answering:
     """Makes responses of what is asked."""
 
-    def __init__(self, seam: Seam, receipts: Receipts) -> None:
+    def __init__(self, seam: Seam, receipts: Receipts, clock: Clock = utc_now) -> None:
         self._seam = seam
         self._speaker = Speaker(receipts)
+        self._clock = clock
+        self._limiter = CapacityLimiter(AS_KNOWN_AT_ONCE)
+
+    def check_is_past(self, query: Query) -> None:
+        """See that what is asked for as of a time is not of a time to come, of which nothing is known.
+
+        Raises:
+            QueryError: it is.
+        """
+        now_us = to_epoch_us(self._clock())
+        if query.as_of_us is not None and query.as_of_us > now_us:
+            raise QueryError(
+                f"as_of is {rfc3339(query.as_of_us)}, and serving's clock is at {rfc3339(now_us)}: what will have "
+                "arrived by then is not known. Ask as of a time up to now."
+            )
 
     async def reply(self, asked: Asked, request: Request) -> Response:
         """Answer a request, or say that its client has the answer already."""
@@ -135,6 +163,9 @@ class Answering:
         if has_already(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         said = self._speaker.known(query, pair) if cursor is None else None
+        if said is None and query.is_as_known:
+            made = partial(self._made, asked, pair, state, said, request, headers)
+            return await to_thread.run_sync(made, limiter=self._limiter)
         if said is None and (cursor is not None or material(query, pair) > AT_ONCE_ROWS):
             return await run_in_threadpool(self._made, asked, pair, state, said, request, headers)
         return self._made(asked, pair, state, said, request, headers)

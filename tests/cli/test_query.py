@@ -108,8 +108,10 @@ def test_every_option_is_asked_for_as_it_was_said(serving: type[Serving]) -> Non
         "start": "2024-08-08T23:00:00+00:00",
         "end": "1723161600000",
         "base": "published",
+        "as_of": "2024-08-09T00:00:00Z",
+        "known_after": "2s",
     }
-    options = [word for name, value in asked.items() for word in (f"--{name}", value)]
+    options = [word for name, value in asked.items() for word in (f"--{name.replace('_', '-')}", value)]
     CliRunner().invoke(app, ["query", "taker_flow", *options])
     assert serving.asked == [("/v1/views/taker_flow", asked)]
 

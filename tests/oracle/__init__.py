@@ -13,7 +13,7 @@ the cut are older than the horizon, by arrival, seen from the newest of the venu
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -116,10 +116,15 @@ class Oracle:
         return [trade for _, trade in self._taken(positions, cuts)]
 
     def rows(
-        self, view: str, interval_s: int, positions: Positions, cuts: Sequence[Positions] | None = None
+        self,
+        view: str,
+        interval_s: int,
+        positions: Positions,
+        cuts: Sequence[Positions] | None = None,
+        had_arrived: Callable[[OracleTrade], bool] = lambda _: True,
     ) -> list[Row]:
-        """The rows of a view at `positions`, in windows of `interval_s` seconds."""
-        taken = self._taken(positions, cuts or ())
+        """The rows of a view at `positions`, in windows of `interval_s` seconds, of those trades that had arrived."""
+        taken = [one for one in self._taken(positions, cuts or ()) if had_arrived(one[1])]
         interval_us = interval_s * 1_000_000
         windows: dict[Window, list[OracleTrade]] = defaultdict(list)
         for _, trade in taken:

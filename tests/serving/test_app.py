@@ -151,7 +151,8 @@ def test_the_api_describes_itself(api: Served) -> None:
     receipts = {"/v1/receipts/{token}", "/v1/verification"}
     views = {"/v1/views", "/v1/views/{view}", "/v1/views/{view}/stream"}
     problems = {"/v1/problems", "/v1/problems/{name}"}
-    assert paths.keys() == views | problems | receipts | {"/v1/gaps", "/v1/lanes", "/healthz", "/readyz"}
+    charts = {"/api/v3/klines", *(f"/udf/{name}" for name in ("config", "time", "symbols", "search", "history"))}
+    assert paths.keys() == views | problems | receipts | charts | {"/v1/gaps", "/v1/lanes", "/healthz", "/readyz"}
     parameters = {parameter["name"] for parameter in paths["/v1/views/{view}"]["get"]["parameters"]}
     rows = {"venue", "symbol", "interval", "start", "end", "last", "finality", "base"}
     assert parameters == {"view", "columns", "limit", "cursor", "format", "layout"} | rows

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 from served import NOBODY, Served, served
-from small_market import DAY, SmallMarket
+from small_market import DAY, SmallMarket, time_us
 from vouched import vouching
 
 from serving.app import make_app
@@ -32,7 +32,7 @@ from twofold.lake import Lake
 from twofold.views import VIEWS
 
 CASES = int(os.environ.get("FUZZ_CASES") or 90)
-TAKING_PARAMETERS = 3
+TAKING_PARAMETERS = 6
 """Routes over which cases are spread; the others have but a few."""
 
 CHECKS = [
@@ -52,8 +52,18 @@ SENSIBLE: dict[str, list[str]] = {
     "interval": ["1m", "5m", "1h", "999999d"],
     "start": [f"{DAY}T10:00:00Z", "0", "0001-01-01T00:00:00Z"],
     "end": [f"{DAY}T10:05:00Z", "9999-12-31T23:59:59Z"],
+    "as_of": [f"{DAY}T10:05:01Z", "0", f"{DAY}T23:00:00Z"],
+    "known_after": ["2s", "0s", "999999d"],
     "columns": ["close,volume", "window_start", "revisions,window_end"],
     "name": ["bad_question"],
+    "resolution": ["1", "5", "1D", "D"],
+    "from": ["0", str(time_us("10:00:00") // 1_000_000)],
+    "to": [str(time_us("10:05:00") // 1_000_000), str(time_us("23:00:00") // 1_000_000)],
+    "startTime": ["0", str(time_us("10:05:00") // 1000)],
+    "endTime": [str(time_us("10:05:00") // 1000), str(time_us("23:00:00") // 1000)],
+    "query": ["BTC", "sim"],
+    "exchange": ["", "SIMULATOR"],
+    "type": ["", "crypto"],
 }
 ALONE = {"cursor": None, "layout": "format"}
 """Parameters that make no sense by themselves, or together with another."""
@@ -82,7 +92,8 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     market.poison(lane=1)
     market.cycle()
     market.trade("10:05:30.123456", price="102")
-    with market.live_side() as address, served(market.lake, address) as api:
+    receipts = vouching(market.lake, market.log.open_reader)
+    with market.live_side() as address, served(market.lake, address, receipts) as api:
         eventually(api.is_ready)
         yield api
 

@@ -32,6 +32,13 @@ def query(
     base: Annotated[
         Literal["live", "published"], typer.Option(help="published: what the batch side has made public, alone.")
     ] = "live",
+    as_of: Annotated[
+        str | None, typer.Option(help="Only of what had arrived by then, a time likewise.", show_default=False)
+    ] = None,
+    known_after: Annotated[
+        str | None,
+        typer.Option(help="Only of what had arrived so long after each window's end: 2s, 500ms.", show_default=False),
+    ] = None,
 ) -> None:
     """Print rows of VIEW, batch and live merged, with the finality of each."""
     from rich.console import Console
@@ -50,6 +57,8 @@ def query(
         "end": end,
         "last": last,
         "base": base,
+        "as_of": as_of,
+        "known_after": known_after,
     }
     answer = ask(settings.serving_address, view, {name: value for name, value in asked.items() if value is not None})
     console = Console()

@@ -33,6 +33,8 @@ class Question(Followable, total=False):
     end: Time
     finality: Names
     base: Literal["live", "published"]
+    as_of: Time
+    known_after: str | None
 
 
 def base_url(address: str | None) -> str:

@@ -42,7 +42,9 @@ class Client:
         Args:
             view: its name, such as `bars`.
             question: `venue`, `symbol` (one name, several, or a pattern such as `*USDT`), `interval` (`5m`), `start`
-                and `end`, `last` (so many of the newest windows of each market), `columns`, `finality`, `base`.
+                and `end`, `last` (so many of the newest windows of each market), `columns`, `finality`, `base`, `as_of`
+                (only what had arrived by that time) and `known_after` (`2s`: of each window what had arrived so long
+                after its end).
 
         Raises:
             UnknownName: there is no such view, venue, symbol or column; the message names some that there are.

@@ -99,3 +99,13 @@ def test_the_newest_windows_of_a_symbol_that_has_gone_quiet_are_found(market: Sm
 def test_a_symbol_is_not_mixed_with_others(market: SmallMarket) -> None:
     again = made_again(market, 16, Query(VIEWS["bars"], MINUTE_US, symbol="OLD"))
     assert again.partials["bars"].frame["symbol"].to_list() == ["OLD"]
+
+
+def test_the_newest_trade_is_found_whatever_its_microsecond(tmp_path: Path) -> None:
+    market = SmallMarket(tmp_path)
+    market.trade("10:00:01")
+    market.trade("10:01:00.000999", arrives="10:01:01")
+    market.cycle()
+    query = Query(VIEWS["bars"], MINUTE_US, last=1)
+    starts_us = made_again(market, 1, query).partials["bars"].frame["window_start"].to_physical()
+    assert starts_us.max() == time_us("10:01:00")
