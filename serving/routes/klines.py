@@ -132,4 +132,5 @@ def _refusal(error: Exception) -> Response:
 
 
 def _told(status: HTTPStatus, code: int, message: str) -> Response:
-    return JSONResponse({"code": code, "msg": message}, status.value)
+    later = {"Retry-After": "1"} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return JSONResponse({"code": code, "msg": message}, status.value, later)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -103,3 +104,17 @@ def test_what_retention_took_too_soon_is_named(api: Served, kafka: str, topic: T
     assert_is_problem(again(api, answer), 410, gone)
     run_cycle()
     assert_is_problem(again(api, answer), 410, gone)
+
+
+def test_what_was_known_is_told_across_the_cut_until_retention_takes_it(api: Served, kafka: str, topic: Topic) -> None:
+    now = datetime.now(UTC)
+    known = {"as_of": now.isoformat()}
+    answer = api.get("/v1/views/bars", **known)
+    assert [row["trades"] for row in answer.json()["rows"]] == [9]
+    assert api.rows(as_of=(now - timedelta(hours=1)).isoformat()) == []
+    send(kafka, topic, 10, 11)
+    eventually(lambda: [row["trades"] for row in api.rows()] == [11])
+    assert [row["trades"] for row in api.rows(**known)] == [9]
+    take_all(kafka, topic)
+    assert_is_problem(api.get("/v1/views/bars", **known, columns="close"), 410, topic.lanes[0])
+    assert [row["trades"] for row in api.rows(**known, base="published")] == [4]
