@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import batch_layer
 from batch_layer.cycle import BatchCycle
 from batch_layer.engine import ENGINES, open_cycle
 from batch_layer.spark import java
@@ -93,6 +94,7 @@ def test_a_java_that_fits_is_found_past_one_that_does_not(
 
 
 def test_without_the_extra_the_spark_engine_says_how_to_install_it(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_layer, "spark", batch_layer.spark)  # so that it comes back with its modules
     for name in [name for name in sys.modules if name.startswith("batch_layer.spark")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pyspark", None)
