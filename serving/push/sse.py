@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from serving.push.event import HEARTBEAT
 from serving.push.hub import Timing
+from serving.push.race import race
 from serving.push.reader import SLOW, Reader
 
 MEDIA_TYPE = "text/event-stream"
@@ -46,14 +47,7 @@ class EventStream(Response):
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send events until the reader leaves, is dropped, or nothing follows."""
         async with self._reading:
-            telling = asyncio.create_task(self._tell(send))
-            leaving = asyncio.create_task(_has_left(receive))
-            try:
-                await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in (telling, leaving):
-                    task.cancel()
-                await asyncio.gather(telling, leaving, return_exceptions=True)
+            await race(self._tell(send), _has_left(receive))
 
     async def _tell(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

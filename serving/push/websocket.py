@@ -8,6 +8,7 @@ import logging
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serving.push.hub import Timing
+from serving.push.race import race
 from serving.push.reader import SLOW, Reader
 
 TRY_AGAIN_LATER = 1013
@@ -18,14 +19,7 @@ log = logging.getLogger(__name__)
 
 async def tell(socket: WebSocket, reader: Reader, timing: Timing) -> None:
     """Send events until the reader leaves, is dropped, or nothing follows. What the reader sends is passed over."""
-    telling = asyncio.create_task(_tell(socket, reader, timing))
-    leaving = asyncio.create_task(_has_left(socket))
-    try:
-        await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (telling, leaving):
-            task.cancel()
-        await asyncio.gather(telling, leaving, return_exceptions=True)
+    await race(_tell(socket, reader, timing), _has_left(socket))
 
 
 async def _tell(socket: WebSocket, reader: Reader, timing: Timing) -> None:
