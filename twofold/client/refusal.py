@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import httpx
 
 from twofold.errors import (
@@ -51,9 +54,17 @@ def refusal(response: httpx.Response) -> TwofoldError:
     return _OF_PROBLEM.get(name, QueryError)(detail)
 
 
-def unreachable(url: str, error: Exception) -> ServingUnavailable:
-    """The error that serving does not answer."""
-    return ServingUnavailable(
-        f"Serving does not answer at {url} ({type(error).__name__}: {error}). Start it by `twofold up`, or alone by "
-        "`twofold serve`; where it listens is set by TWOFOLD_SERVING_ADDRESS."
-    )
+@contextmanager
+def reached(url: httpx.URL) -> Iterator[None]:
+    """Tell of a server that does not answer.
+
+    Raises:
+        ServingUnavailable: it does not.
+    """
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ServingUnavailable(
+            f"Serving does not answer at {url} ({type(error).__name__}: {error}). Start it by `twofold up`, or "
+            "alone by `twofold serve`; where it listens is set by TWOFOLD_SERVING_ADDRESS."
+        ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -15,7 +14,7 @@ import polars as pl
 
 from twofold.client.answer import ARROW, Answer
 from twofold.client.asking import Followable, Question, base_url, newest, parameters, view_path
-from twofold.client.refusal import refusal, unreachable
+from twofold.client.refusal import reached, refusal
 from twofold.client.resuming import SILENCE_S, Resuming
 from twofold.client.update import EventReader, Told, Update
 from twofold.errors import ServingUnavailable, TooManyStreams
@@ -117,7 +116,7 @@ class Client:
         path, asked = view_path(view, stream=True), parameters(question)
         timeout = httpx.Timeout(self._timeout_s, read=SILENCE_S)
         with (
-            self._reached(),
+            reached(self._http.base_url),
             self._http.stream("GET", path, params=asked, headers=headers, timeout=timeout) as response,
         ):
             if response.status_code != HTTPStatus.OK:
@@ -128,15 +127,8 @@ class Client:
                 yield from reader.read(chunk)
 
     def _got(self, path: str, asked: dict[str, str], headers: dict[str, str]) -> httpx.Response:
-        with self._reached():
+        with reached(self._http.base_url):
             response = self._http.get(path, params=asked, headers=headers)
         if response.status_code != HTTPStatus.OK:
             raise refusal(response)
         return response
-
-    @contextmanager
-    def _reached(self) -> Iterator[None]:
-        try:
-            yield
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise unreachable(str(self._http.base_url), error) from error
