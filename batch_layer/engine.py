@@ -81,7 +81,7 @@ def _by_spark(settings: Settings, lake: Lake) -> Cycle:
         ) from error
     return SparkCycle(
         open_session(settings.spark_master),
-        Topic(settings.brokers, settings.topic),
+        Topic(settings.brokers, settings.topic, settings.kafka),
         lake,
         log_opener(settings),
         VIEWS,

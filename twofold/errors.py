@@ -13,13 +13,16 @@
     │   ├── NotAcceptable        its answer cannot be written in a way that was asked for
     │   ├── CursorGone           the answer that a cursor goes on with is no longer held
     │   ├── ServingUnavailable   serving does not answer, or has nothing to answer from at this moment
-    │   └── TooManyStreams       as many streams are read as serving can give
+    │   ├── TooManyStreams       as many streams are read as serving can give
+    │   ├── TooManyRequests      one caller asks, or reads streams, more than it may
+    │   └── AccessDenied         serving needs an API key, or another one than was sent
     ├── ArithmeticOverflow       a sum left the range of its decimal type
     ├── CaptureError             a file of trades cannot be read
     ├── PositionsUnreadable      a file of positions cannot be read
     ├── SchedulerUnreachable     no Prefect server answers
     ├── EventLogError
     │   ├── EventLogUnreachable  no broker answers
+    │   ├── EventLogDenied       the brokers do not let us in, or not do what was asked
     │   ├── TopicMissing         the topic does not exist
     │   ├── ClusterDiffers       positions are of the same topic in another cluster
     │   ├── TopicReplaced        positions are of a topic that was deleted and made anew
@@ -137,6 +140,14 @@ class TooManyStreams(QueryError):
     """As many streams are read, or questions followed, as serving can give; come back later."""
 
 
+class TooManyRequests(QueryError):
+    """One caller makes more requests, or reads more streams, than it may; come back later."""
+
+
+class AccessDenied(QueryError):
+    """The serving API needs a key, does not take the one that was sent, or not for what was asked."""
+
+
 class ArithmeticOverflow(TwofoldError):
     """A sum left the range of its decimal type; nothing was written."""
 
@@ -159,6 +170,10 @@ class EventLogError(TwofoldError):
 
 class EventLogUnreachable(EventLogError):
     """No broker answers at the configured addresses."""
+
+
+class EventLogDenied(EventLogError):
+    """The brokers do not take user name and password, are not who they should be, or the user may not do that."""
 
 
 class TopicMissing(EventLogError):

@@ -32,6 +32,7 @@ from batch_layer.spark.table import SparkTableWriter
 from batch_layer.spark.telling import find_conflicts, letters_of, told_apart
 from twofold.account import Account
 from twofold.clock import Clock, utc_now
+from twofold.event_log.security import PLAIN, Security
 from twofold.gaps import OpenHoles
 from twofold.lake import Lake, TableSpec
 from twofold.ledger import INTERVAL_SCHEMA, Ledger
@@ -44,10 +45,11 @@ from twofold.watermark import newest_arrivals_us, watermarks_us, witness
 
 
 class Topic(NamedTuple):
-    """Where Spark reads records: brokers as `host:port,…`, and the topic's name."""
+    """Where Spark reads records: brokers as `host:port,…`, the topic's name, and how to connect."""
 
     brokers: str
     name: str
+    security: Security = PLAIN
 
 
 class SparkCycle(BatchCycle):
@@ -86,7 +88,7 @@ class SparkCycle(BatchCycle):
         before = writer.version
         parts = [self._spark.createDataFrame(to_arrow(records_frame(kept)))] if kept else []
         if stretch.begins:
-            parts.append(records_of(self._spark, self._topic.brokers, self._topic.name, stretch))
+            parts.append(records_of(self._spark, *self._topic, stretch))
         if parts:
             writer.append_rows(reduce(DataFrame.unionByName, parts))
             resume(self._open_reader, intake.cut, intake.log).close()  # it still is the log that the cut is of
