@@ -54,13 +54,14 @@ class Checked(NamedTuple):
 @stage
 def take(answers: int, seed: int | None) -> list[Taken]:
     """Ask the serving API questions of chance about what it has; none while it has nothing."""
-    address = load_settings().serving_address
-    newest = ask(address, next(iter(VIEWS)), {"last": 1})["rows"]
+    settings = load_settings()
+    address, key = settings.serving_address, settings.api_key
+    newest = ask(address, next(iter(VIEWS)), {"last": 1}, api_key=key)["rows"]
     if not newest:
         return []
     random = Random(seed)  # noqa: S311  # which questions are asked is no secret
     return [
-        Taken(question, ask(address, question.view, question.parameters))
+        Taken(question, ask(address, question.view, question.parameters, api_key=key))
         for question in sample_questions(newest, VIEWS, answers, random)
     ]
 

@@ -152,7 +152,8 @@ def test_the_api_describes_itself(api: Served) -> None:
     views = {"/v1/views", "/v1/views/{view}", "/v1/views/{view}/stream"}
     problems = {"/v1/problems", "/v1/problems/{name}"}
     charts = {"/api/v3/klines", *(f"/udf/{name}" for name in ("config", "time", "symbols", "search", "history"))}
-    assert paths.keys() == views | problems | receipts | charts | {"/v1/gaps", "/v1/lanes", "/healthz", "/readyz"}
+    others = {"/v1/gaps", "/v1/lanes", "/healthz", "/readyz", "/v1/session"}
+    assert paths.keys() == views | problems | receipts | charts | others
     parameters = {parameter["name"] for parameter in paths["/v1/views/{view}"]["get"]["parameters"]}
     rows = {"venue", "symbol", "interval", "start", "end", "last", "finality", "base", "as_of", "known_after"}
     assert parameters == {"view", "columns", "limit", "cursor", "format", "layout"} | rows

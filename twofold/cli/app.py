@@ -12,6 +12,7 @@ from twofold.cli.deployments import deployments
 from twofold.cli.doctor import doctor
 from twofold.cli.eod import eod
 from twofold.cli.kafka import kafka
+from twofold.cli.keys import keys
 from twofold.cli.query import query
 from twofold.cli.receipt import receipt
 from twofold.cli.replay import replay
@@ -31,6 +32,7 @@ for command in (up, query, kafka, replay, simulate, cycle, doctor, deployments, 
     app.command()(command)
 app.add_typer(dead_letters)
 app.add_typer(receipt)
+app.add_typer(keys)
 
 
 def main() -> None:

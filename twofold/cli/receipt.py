@@ -87,7 +87,7 @@ def _again(token: str, settings: Settings, *, directly: bool) -> dict[str, Any]:
     if not directly:
         from twofold.serving_client import ask_again
 
-        return ask_again(settings.serving_address, token)
+        return ask_again(settings.serving_address, token, api_key=settings.api_key)
     from serving.receipts.opening import open_remaker
     from twofold.views import VIEWS
 
