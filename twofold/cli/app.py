@@ -19,6 +19,7 @@ from twofold.cli.serve import serve
 from twofold.cli.simulate import simulate
 from twofold.cli.speed import speed
 from twofold.cli.up import up
+from twofold.cli.view import view
 from twofold.errors import TwofoldError
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ for command in (up, query, kafka, replay, simulate, cycle, doctor, deployments, 
     app.command()(command)
 app.add_typer(dead_letters)
 app.add_typer(receipt)
+app.add_typer(view)
 
 
 def main() -> None:
