@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
@@ -32,15 +32,12 @@ from serving.routes.streams import add_streams
 from serving.routes.udf import add_udf
 from serving.routes.views import add_views
 from serving.seam import Seam
-from twofold.view import View
 
 _ZSTD_LEVEL, _GZIP_LEVEL = 1, 1
 """An answer is compressed anew each time, so quickly; it comes down to a tenth all the same."""
 
 
-def make_app(
-    seam: Seam, views: Mapping[str, View], receipts: Receipts, timing: Timing = TIMING, policy: Policy | None = None
-) -> FastAPI:
+def make_app(seam: Seam, receipts: Receipts, timing: Timing = TIMING, policy: Policy | None = None) -> FastAPI:
     """The application, answering from what `seam` keeps. It starts and stops the seam, and what checks, with itself.
 
     Without a policy whoever can reach it may ask all of it.
@@ -74,9 +71,9 @@ def make_app(
         app.add_middleware(CORSMiddleware, **cross_origin(policy.origins))
     app.add_middleware(Bounds)
     answer_errors_as_problems(app)
-    add_views(app, seam, views, receipts)
+    add_views(app, seam, receipts)
     app.state.hub = hub
-    add_streams(app, hub, views)
+    add_streams(app, hub, seam)
     add_receipts(app, receipts)
     add_udf(app, seam, receipts)
     add_klines(app, seam, receipts)

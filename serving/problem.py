@@ -92,8 +92,8 @@ PROBLEMS: dict[str, ProblemType] = {
     ),
     "view_retired": ProblemType(
         HTTPStatus.GONE,
-        "The view is not declared so any more",
-        "The receipt is of a view that is gone, or that means something else by now.",
+        "The lake does not carry the view as it was any more",
+        "The receipt is of an edition of a view that was retired. The detail says by which publication.",
     ),
     "records_gone": ProblemType(
         HTTPStatus.GONE,

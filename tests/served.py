@@ -96,12 +96,12 @@ def served(
 
     With `worker_left` it is as if a worker had been heard at the cut and had left.
     """
-    seam = Seam(lake, SpeedClient(speed_address, VIEWS), VIEWS)
+    seam = Seam(lake, SpeedClient(speed_address), VIEWS)
     if worker_left:
         seam.look_at_lake()
         assert seam.newest is not None
         seam.current = Pair(seam.newest)
-    app = make_app(seam, VIEWS, receipts or vouching(lake), timing, policy)
+    app = make_app(seam, receipts or vouching(lake), timing, policy)
     with running(app, listening, port) as client:
         yield Served(client, seam, app.state.server)
 

@@ -77,6 +77,11 @@ class Settings(BaseSettings):
     positions: Path | None = Field(
         default=None, description="File of what is held, for the end of day: CSV with the head `venue,symbol,quantity`."
     )
+    views: Path | None = Field(
+        default=None,
+        description="File of Python that defines views of your own, beside or in place of the shipped ones. A new lake "
+        "is founded with them; in one that there is, `twofold view build` builds them.",
+    )
     receipt_keys: str = Field(
         default="",
         description="File of the keys of receipts, one a line: the first signs, all of them verify. Made at first use; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from twofold.lake import Lake
 from twofold.publication import GENESIS, PUBLICATIONS, Publication
 from twofold.records import OpenReader
 from twofold.source import Source
-from twofold.view import View
 
 
 @dataclass
@@ -67,7 +66,7 @@ class Examination:
         return any(finding.check == "content" for finding in self.findings)
 
 
-def examine(lake: Lake, open_reader: OpenReader, views: Iterable[View], sources: Mapping[str, Source]) -> Examination:
+def examine(lake: Lake, open_reader: OpenReader, sources: Mapping[str, Source]) -> Examination:
     """Look at everything. Cycles may be at work meanwhile: what they have not published is no fault.
 
     Raises:
@@ -84,7 +83,7 @@ def examine(lake: Lake, open_reader: OpenReader, views: Iterable[View], sources:
     except OSError as error:
         raise LakeUnreachable(f"A file of the lake cannot be read: {error}. Look at the rights there.") from error
     found.findings += look_at_publications(found.published, unreadable, found.logs)
-    _compare_contents(found, lake, views, sources)
+    _compare_contents(found, lake, sources)
     _compare_with_event_log(found, open_reader)
     return found
 
@@ -123,7 +122,7 @@ def _look_at_tables(found: Examination) -> None:
             found.findings += about_files(name, broken, named, found.newest.sequence)
 
 
-def _compare_contents(found: Examination, lake: Lake, views: Iterable[View], sources: Mapping[str, Source]) -> None:
+def _compare_contents(found: Examination, lake: Lake, sources: Mapping[str, Source]) -> None:
     newest = found.newest
     # Readers fail in their own ways on what is broken, some of which end the process: they are kept away from it.
     broken = [table for table in newest.tables if not found.is_whole(newest, table) or found.logs[table].is_broken]
@@ -133,7 +132,7 @@ def _compare_contents(found: Examination, lake: Lake, views: Iterable[View], sou
             "cannot be read."
         )
         return
-    found.findings += look_at_contents(lake, newest, views, sources)
+    found.findings += look_at_contents(lake, newest, sources)
 
 
 def _compare_with_event_log(found: Examination, open_reader: OpenReader) -> None:

@@ -24,14 +24,12 @@ from twofold.publication import GENESIS, PUBLICATIONS, Publication, publish
 from twofold.records import RECORD_SCHEMA, RecordBatch, RecordReader, batches_of, read_by_lane
 from twofold.source import Source
 from twofold.tables import RAW
-from twofold.view import View
 
 
 @dataclass(frozen=True)
 class Definitions:
-    """What records are decoded and folded by: the views, the sources, and the source of records that name none."""
+    """What records are decoded by: the sources, and the source of records that name none."""
 
-    views: Mapping[str, View]
     sources: Mapping[str, Source]
     default_source: str
 
@@ -43,7 +41,7 @@ class Rebuild:
     Attributes:
         publications: All that what is public came of, the state before the first included.
         taken_in: The data files of `raw` by which each after the first of these was more than the one before.
-        definitions: What they are decoded and folded by.
+        definitions: What they are decoded by.
         sequence: The number that it is published under.
     """
 
@@ -74,7 +72,7 @@ class Rebuild:
         """
         newest, made = self.publications[-1], GENESIS
         for (before, after), files in zip(pairwise(self.publications), self.taken_in, strict=True):
-            cycle = _CycleAgain(lake, self.definitions, made, after.sequence, newest.tables[RAW.name])
+            cycle = _CycleAgain(lake, self.definitions, made, after.sequence, newest)
             folded = cycle.fold(_intake(lake, files, before, after))
             made = _after(made, folded)
         if (made.accounts, made.witnesses) != (newest.accounts, newest.witnesses):
@@ -88,21 +86,26 @@ class Rebuild:
 
 
 class _CycleAgain(BatchCycle):
-    """A cycle that folds what an earlier one took in, on top of what was made again so far."""
+    """A cycle that folds what an earlier one took in, on top of what was made again so far.
+
+    Every view that the newest publication carries is folded from the beginning: one that was built later counts
+    revisions as if it had always been there.
+    """
 
     def __init__(
-        self, lake: Lake, definitions: Definitions, made: Publication, sequence: int, raw_version: int
+        self, lake: Lake, definitions: Definitions, made: Publication, sequence: int, newest: Publication
     ) -> None:
-        super().__init__(lake, _no_reader, definitions.views, definitions.sources, definitions.default_source)
+        super().__init__(lake, _no_reader, {}, definitions.sources, definitions.default_source)
         self.parent = made
         self._sequence = sequence
-        self._raw_version = raw_version
+        self._editions = newest.editions
+        self._raw_version = newest.tables[RAW.name]
 
 
 def plan_rebuild(found: Examination, definitions: Definitions) -> Rebuild | None:
     """A rebuild, where all that it takes is whole; None where it is not.
 
-    That is: `raw`, every publication, the logs of all tables, and meanings of decoder and views that never changed.
+    That is: `raw`, every publication, the logs of all tables, and a meaning of the decoder that never changed.
     """
     publications = _line(each.publication for each in found.rows)
     newest = found.newest
@@ -113,7 +116,7 @@ def plan_rebuild(found: Examination, definitions: Definitions) -> Rebuild | None
     # A table made anew would count its versions from 0 again, and older publications would name others' content.
     if not all(found.logs[table].opens(version) for table, version in newest.tables.items()):
         return None
-    if not _each_is_there(found) or not _mean_the_same(publications, definitions.views):
+    if not _each_is_there(found) or any(each.decoder_hash != DECODER_HASH for each in publications):
         return None
     publications = (GENESIS, *publications)
     versions = [publication.tables.get(RAW.name, 0) for publication in publications]
@@ -142,11 +145,6 @@ def _each_is_there(found: Examination) -> bool:
     log = found.logs[PUBLICATIONS.name]
     added = {file.added for file in log.files}
     return len({*numbers}) == len(numbers) and added <= {*numbers}
-
-
-def _mean_the_same(publications: tuple[Publication, ...], views: Mapping[str, View]) -> bool:
-    hashes = {name: view.hash for name, view in views.items()}
-    return all(each.decoder_hash == DECODER_HASH and each.view_hashes == hashes for each in publications)
 
 
 def _after(made: Publication, folded: Folded) -> Publication:

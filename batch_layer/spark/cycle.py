@@ -32,6 +32,7 @@ from batch_layer.spark.table import SparkTableWriter
 from batch_layer.spark.telling import find_conflicts, letters_of, told_apart
 from twofold.account import Account
 from twofold.clock import Clock, utc_now
+from twofold.edition import Edition, carried
 from twofold.event_log.security import PLAIN, Security
 from twofold.gaps import OpenHoles
 from twofold.lake import Lake, TableSpec
@@ -39,7 +40,7 @@ from twofold.ledger import INTERVAL_SCHEMA, Ledger
 from twofold.records import OpenReader, records_frame
 from twofold.resuming import resume
 from twofold.source import HOLE_AGE_S, Source
-from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES, view_table
+from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES
 from twofold.view import View
 from twofold.watermark import newest_arrivals_us, watermarks_us, witness
 
@@ -138,8 +139,8 @@ class SparkCycle(BatchCycle):
             DEAD_LETTERS.name: letters,
             **missing.tables,
         }
-        for view in self._views.values():
-            tables[view_table(view).name] = self._add_partials(view, fresh, missing.holes_before, keep)
+        for edition in carried(self._editions):
+            tables[edition.table] = self._add_partials(edition, fresh, missing.holes_before, keep)
         accounts = _accounts(intake, by_lane(fresh), by_lane(repeated), by_lane(conflicts), by_lane(rejected))
         return Folded(tables, accounts, witness(self.parent.witnesses, newest), arrivals, missing_by_lane(missing.gaps))
 
@@ -152,9 +153,9 @@ class SparkCycle(BatchCycle):
         return writer.version, writer.added_since(self._spark, before)
 
     def _add_partials(
-        self, view: View, trades: DataFrame, holes: OpenHoles, keep: Callable[[DataFrame], DataFrame]
+        self, edition: Edition, trades: DataFrame, holes: OpenHoles, keep: Callable[[DataFrame], DataFrame]
     ) -> int:
-        writer = self._spark_writer(view_table(view))
+        view, writer = edition.view, self._spark_writer(edition.spec)
         marks = watermarks_us(self.parent.witnesses)
         add_partials(view, writer, keep(revised(view, fold(view, trades), marks, holes)))
         return writer.version

@@ -328,8 +328,9 @@ def _streams() -> dict[int | str, dict[str, Any]]:
         "`leap`, where too much changed at once. `change`: the `rows` that are others than they were told, and in "
         "`was` those of them that had been closed or revised, as they were told; no rows where only what the speed "
         "worker does has changed. Both have `view`, `receipt` and `freshness` as an answer has; the receipt is of an "
-        "answer that has all these rows. `end`: nothing follows, for the `reason` `slow`, `stopping` or `failed`, with "
-        "a `detail`. An event's id names question, publication and positions: it is a receipt's token.",
+        "answer that has all these rows. `end`: nothing follows, for the `reason` `slow`, `stopping`, `view_changed`, "
+        "where the view means something else from now on, or `failed`, with a `detail`. An event's id names question, "
+        "publication and positions: it is a receipt's token.",
         "content": {
             EVENT_STREAM: {
                 "schema": {"type": "string"},

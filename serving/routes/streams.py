@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Annotated
 
@@ -15,8 +14,8 @@ from serving.push.sse import EventStream
 from serving.query import Query, parse_query
 from serving.routes.described import STREAMS
 from serving.routes.parameters import Columns, Interval, Last, Symbol, Venue
-from twofold.errors import UnknownName
-from twofold.view import View
+from serving.seam import Seam
+from twofold.views import view_named
 
 DEFAULT_LAST = 10
 """Windows per symbol and venue that a stream is about, if it is not told."""
@@ -40,7 +39,7 @@ LastEventIdHeader = Annotated[
 ]
 
 
-def add_streams(app: FastAPI, hub: Hub, views: Mapping[str, View]) -> None:
+def add_streams(app: FastAPI, hub: Hub, seam: Seam) -> None:
     """Add the routes."""
 
     def asked(
@@ -51,10 +50,8 @@ def add_streams(app: FastAPI, hub: Hub, views: Mapping[str, View]) -> None:
         last: Last = None,
         columns: Columns = None,
     ) -> Query:
-        if view not in views:
-            raise UnknownName("view", view[:100], views)
         return parse_query(
-            views[view],
+            view_named(view, seam.views("live")),
             venue=venue,
             symbol=symbol,
             interval=interval,

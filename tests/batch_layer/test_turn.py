@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from batch_layer.turn import turn
+from batch_layer.turn import turn, turn_soon
 from twofold.errors import TurnTaken
 from twofold.lake import Lake
 
 HOLD = """
 import sys
-from batch_layer.turn import turn
+from batch_layer.turn import turn, turn_soon
 from twofold.lake import Lake
 with turn(Lake(sys.argv[1])):
     print("held", flush=True)
@@ -59,3 +60,29 @@ def test_the_turn_goes_with_the_process_that_held_it_however_it_ended(tmp_path: 
         holder.wait()
         with turn(lake):
             pass
+
+
+def test_who_waits_has_the_turn_once_the_cycle_has_ended(tmp_path: Path) -> None:
+    lake, began = Lake(str(tmp_path)), threading.Event()
+    had: list[str] = []
+
+    def wait() -> None:
+        began.set()
+        with turn_soon(lake):
+            had.append("the one that waited")
+
+    waiting = threading.Thread(target=wait)
+    with turn(lake):
+        waiting.start()
+        began.wait()
+        had.append("the cycle")
+    waiting.join()
+    assert had == ["the cycle", "the one that waited"]
+    with turn(lake):
+        pass
+
+
+def test_who_has_waited_long_enough_is_told_what_to_do(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    with turn(lake), pytest.raises(TurnTaken, match=r"at work on .* for 0 s, so nothing was changed\. Try again"):
+        turn_soon(lake, patience_s=0).__enter__()

@@ -98,7 +98,8 @@ def new_fold(
 ) -> BaseFold:
     """A speed fold on the base that a publication gives, with nothing read yet."""
     base = load_base(lake, publication, sources)
-    return BaseFold(replace(base, cut=share.of(base.cut)), VIEWS, sources, SOURCE)
+    views = {name: edition.view for name, edition in publication.served(VIEWS).items()}
+    return BaseFold(replace(base, cut=share.of(base.cut)), views, sources, SOURCE)
 
 
 class SteppedWorker:
@@ -151,7 +152,7 @@ class _DirectClient(SpeedClient):
     """A client that calls the worker without a network in between."""
 
     def __init__(self, worker: SpeedWorker, share: Share) -> None:
-        super().__init__("", VIEWS, share)
+        super().__init__("", share)
         self._worker = worker
         self.is_away = False
 
@@ -163,7 +164,7 @@ class _DirectClient(SpeedClient):
 
 def rows_of(view: str, interval_s: int, pair: Pair) -> list[dict[str, Any]]:
     """All rows of a view as the API gives them, without the columns' types."""
-    return answer(Query(VIEWS[view], interval_s * 1_000_000), pair).json_rows()
+    return answer(Query(pair.batch.views[view], interval_s * 1_000_000), pair).json_rows()
 
 
 def check_rows(

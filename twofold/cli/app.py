@@ -20,6 +20,7 @@ from twofold.cli.serve import serve
 from twofold.cli.simulate import simulate
 from twofold.cli.speed import speed
 from twofold.cli.up import up
+from twofold.cli.view import view
 from twofold.errors import TwofoldError
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ for command in (up, query, kafka, replay, simulate, cycle, doctor, deployments, 
 app.add_typer(dead_letters)
 app.add_typer(receipt)
 app.add_typer(keys)
+app.add_typer(view)
 
 
 def main() -> None:

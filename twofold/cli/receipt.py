@@ -89,9 +89,8 @@ def _again(token: str, settings: Settings, *, directly: bool) -> dict[str, Any]:
 
         return ask_again(settings.serving_address, token, api_key=settings.api_key)
     from serving.receipts.opening import open_remaker
-    from twofold.views import VIEWS
 
-    return open_remaker(settings, VIEWS).make_again(token).parsed()
+    return open_remaker(settings).make_again(token).parsed()
 
 
 def _signature(token: str, settings: Settings) -> str:

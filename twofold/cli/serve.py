@@ -20,13 +20,13 @@ def serve() -> None:
         from serving.server import Server, configured
         from serving.speed_workers import speed_of
         from twofold.lake import Lake
-        from twofold.views import VIEWS
+        from twofold.views.declared import declared_views
 
     settings = load_settings()
     host, port = split_address(settings.serving_address)
     check_port("The serving API", "TWOFOLD_SERVING_ADDRESS", host, port)
-    seam = Seam(Lake(settings.lake_root), speed_of(settings.speed_workers, VIEWS), VIEWS)
-    receipts = open_receipts(settings, VIEWS, check_beside)
-    app = make_app(seam, VIEWS, receipts, policy=open_policy(settings))
+    seam = Seam(Lake(settings.lake_root), speed_of(settings.speed_workers), declared_views(settings.views))
+    receipts = open_receipts(settings, check_beside)
+    app = make_app(seam, receipts, policy=open_policy(settings))
     with suppress(KeyboardInterrupt):
         Server(configured(app, host, port), app.state.hub).run()
