@@ -38,6 +38,7 @@ PUBLICATIONS = TableSpec(
             "topic_id": pl.String(),
             "epochs": pl.String(),
             "given_up": pl.String(),
+            "released": pl.Int64(),
         }
     ),
 )
@@ -62,6 +63,8 @@ class Publication:
         lost: What retention took from under its own cycle.
         log: Which cluster and topic the cut's open lanes are of.
         given_up: Sequences of earlier publications that nothing can be made of any more, in ascending order.
+        released: Of publications up to this number the versions of tables need not be there any more. What answers were
+            made of still is, in the newest versions.
     """
 
     sequence: int
@@ -76,6 +79,7 @@ class Publication:
     lost: tuple[Lost, ...] = ()
     log: LogIdentity = field(default_factory=LogIdentity)
     given_up: tuple[int, ...] = ()
+    released: int = 0
 
     def row(self) -> dict[str, Any]:
         """This publication as a row of the table."""
@@ -94,6 +98,7 @@ class Publication:
             "topic_id": self.log.topic_id,
             "epochs": _to_json(self.log.epochs),
             "given_up": orjson.dumps(self.given_up).decode(),
+            "released": self.released,
         }
 
     def still_open(self, positions: Positions) -> dict[str, int]:
@@ -134,6 +139,7 @@ class Publication:
             lost=tuple(Lost(**gap) for gap in orjson.loads(row["lost"])),
             log=LogIdentity(row["cluster_id"], row["topic_id"], orjson.loads(row["epochs"])),
             given_up=tuple(orjson.loads(row["given_up"])),
+            released=row["released"],
         )
 
 
