@@ -60,7 +60,7 @@ class Followed:
     def __init__(self, first: Answer, pair: Pair, receipts: Receipts) -> None:
         self.query = first.query
         self.readers = 0
-        self.left_at_s = monotonic()
+        self.left_at_s = self._woke_at_s = monotonic()
         self.ended: Event | None = None
         self.moving = asyncio.Lock()
         self._receipts = receipts
@@ -119,8 +119,13 @@ class Followed:
             return bridge
 
     async def news(self) -> None:
-        """Wait for the next event, or the end."""
+        """Wait for the next event, the end, or a heartbeat."""
         await self._news.wait()
+
+    def beat(self, heartbeat_s: float) -> None:
+        """Wake all readers if nothing has for so many seconds."""
+        if monotonic() - self._woke_at_s > heartbeat_s:
+            self._wake()
 
     def end(self, event: Event) -> None:
         """Tell all readers that nothing follows."""
@@ -219,6 +224,7 @@ class Followed:
     def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+        self._woke_at_s = monotonic()
 
 
 def first_answer(query: Query, pair: Pair) -> Answer:

@@ -36,7 +36,8 @@ class Timing:
     Attributes:
         tick_s: Between two looks for news; what happens in between is told together.
         heartbeat_s: Of silence, after which a reader is told that the stream still stands.
-        stalled_s: That a reader may take to accept an event; then it is told nothing but that it is dropped.
+        stalled_s: That a reader may take to accept an event, or a quarter more; then it is told nothing but that it is
+            dropped.
         grace_s: That it may take to accept that; then the connection is given up.
         linger_s: That a question is kept after its last reader left, for those who come back.
     """
@@ -137,6 +138,7 @@ class Hub:
                     self._drop(key, followed, error)
                 continue
             for key, followed in self._open():
+                followed.beat(self.timing.heartbeat_s)
                 if followed.readers == 0 and monotonic() - followed.left_at_s > self.timing.linger_s:
                     del self._questions[key]
                 elif followed.readers and not followed.moving.locked():
