@@ -18,6 +18,9 @@ from small_market import ROOMY_BYTES, runs, trade_value
 from typer.testing import CliRunner
 
 import batch_layer.maintenance.compaction
+from batch_layer.backfill.backfill import Backfill
+from batch_layer.backfill.import_file import ImportFile
+from batch_layer.engine import polars_cycle
 from batch_layer.maintenance.maintenance import Maintenance
 from batch_layer.turn import turn
 from serving.receipts.checking import check_beside
@@ -114,7 +117,9 @@ def test_answers_stay_exact_while_files_and_trades_come_and_the_lake_is_maintain
     api: Served, lake: Lake, kafka: str, topic: Topic, tmp_path: Path
 ) -> None:
     file = lines(tmp_path / "days.ndjson", *map(trade, FILED))
-    runs_on = threading.Thread(target=command, args=("backfill", file))
+    settings = load_settings()
+    job = Backfill(ImportFile(file, settings), lake, lambda: polars_cycle(settings, lake), 10)
+    runs_on = threading.Thread(target=lambda: list(job.steps()))
     receipts: list[tuple[str, object]] = []
     positions: dict[str, int] = {}
     runs_on.start()
