@@ -126,8 +126,16 @@ class BatchCycle:
             intake = take_in(reader, max_records)
         finally:
             reader.close()
+        return self.keep(intake)
+
+    def keep(self, intake: Intake) -> Intake:
+        """Keep the records of an intake whole in `raw`, with those that the log had no longer but the lake still has.
+
+        Raises:
+            Superseded: another cycle is at work.
+        """
         writer = TableWriter(self._lake, RAW)
-        intake = intake.with_kept(kept_of(self._lake, self.parent.tables.get(RAW.name), writer.version, intake.gone))
+        intake = intake.with_kept(kept_of(self._lake, self.parent, writer.version, intake.gone))
         writer.bring_back(self.parent.tables.get(RAW.name))
         if intake.records:
             writer.append(records_frame(intake.batches))
@@ -191,6 +199,7 @@ class BatchCycle:
             lost=tuple(intake.gone),
             log=intake.log,
             given_up=self.parent.given_up,
+            released=self.parent.released,
         )
         publish(self._lake, publication)
         return publication

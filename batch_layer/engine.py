@@ -68,6 +68,11 @@ def open_cycle(settings: Settings, lake: Lake, engine: str | None = None) -> Cyc
         raise UnknownName("engine", name, ENGINES)
     if name == "spark":
         return _by_spark(settings, lake)
+    return polars_cycle(settings, lake)
+
+
+def polars_cycle(settings: Settings, lake: Lake) -> BatchCycle:
+    """A cycle by Polars, whichever engine the settings name."""
     return BatchCycle(
         lake,
         log_opener(settings),

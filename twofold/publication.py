@@ -40,6 +40,7 @@ PUBLICATIONS = TableSpec(
             "topic_id": pl.String(),
             "epochs": pl.String(),
             "given_up": pl.String(),
+            "released": pl.Int64(),
         }
     ),
 )
@@ -64,6 +65,8 @@ class Publication:
         lost: What retention took from under its own cycle.
         log: Which cluster and topic the cut's open lanes are of.
         given_up: Sequences of earlier publications that nothing can be made of any more, in ascending order.
+        released: Of publications up to this number the versions of tables need not be there any more. What answers were
+            made of still is, in the newest versions.
     """
 
     sequence: int
@@ -78,6 +81,7 @@ class Publication:
     lost: tuple[Lost, ...] = ()
     log: LogIdentity = field(default_factory=LogIdentity)
     given_up: tuple[int, ...] = ()
+    released: int = 0
 
     def row(self) -> dict[str, Any]:
         """This publication as a row of the table."""
@@ -96,6 +100,7 @@ class Publication:
             "topic_id": self.log.topic_id,
             "epochs": _to_json(self.log.epochs),
             "given_up": orjson.dumps(self.given_up).decode(),
+            "released": self.released,
         }
 
     def served(self, declared: Mapping[str, View]) -> dict[str, Edition]:
@@ -161,6 +166,7 @@ class Publication:
             lost=tuple(Lost(**gap) for gap in orjson.loads(row["lost"])),
             log=LogIdentity(row["cluster_id"], row["topic_id"], orjson.loads(row["epochs"])),
             given_up=tuple(orjson.loads(row["given_up"])),
+            released=row["released"],
         )
 
 

@@ -69,6 +69,12 @@ class Settings(BaseSettings):
     spark_master: str = Field(
         default="local[*]", description="Where Spark works: `local[*]`, or a cluster such as `spark://host:7077`."
     )
+    retention_s: float = Field(
+        default=604_800.0,
+        ge=0,
+        description="Seconds for which maintenance keeps the table versions that a publication names. Answers can be "
+        "made again for good: they need no old versions.",
+    )
     hole_age_s: float = Field(
         default=HOLE_AGE_S,
         gt=0,

@@ -10,7 +10,7 @@ from pathlib import Path
 from batch_layer.doctor.contents import look_at_contents
 from batch_layer.doctor.event_log import LogExtent, extent_of, look_at_event_log
 from batch_layer.doctor.finding import Finding
-from batch_layer.doctor.published import Published, look_at_publications, read_publications, without_given_up
+from batch_layer.doctor.published import Published, look_at_publications, read_publications, still_promised
 from batch_layer.doctor.table_log import DataFile, TableLog
 from batch_layer.doctor.tables import about_files, broken_files, look_at_log, look_at_properties
 from twofold.errors import EventLogError, LakeError, LakeUnreachable, NoLake, TopicMissing
@@ -29,7 +29,7 @@ class Examination:
         unchecked: What could not be looked at, and why.
         logs: The log of every table.
         rows: The publications that can be read, by sequence.
-        published: Those of them that have not been given up.
+        published: Those of them that have been neither given up nor released.
         broken: The data files of published versions that cannot be read, by table.
         extent: What the event log holds; None where it did not answer.
     """
@@ -95,7 +95,7 @@ def _read_logs(found: Examination, root: Path) -> list[tuple[DataFile, str]]:
     if publications.head < 0 and not tables:
         raise NoLake(f"There is no lake at {root}. Set TWOFOLD_LAKE to where it is; `twofold cycle` founds a new one.")
     found.rows, unreadable = read_publications(publications)
-    found.published = without_given_up(found.rows)
+    found.published = still_promised(found.rows)
     found.logs = {name: TableLog(root / name) for name in sorted({*tables, *found.newest.tables})}
     found.logs[PUBLICATIONS.name] = publications
     found.broken[PUBLICATIONS.name] = [file for file, _ in unreadable]
@@ -139,7 +139,7 @@ def _compare_with_event_log(found: Examination, open_reader: OpenReader) -> None
     try:
         found.extent = extent_of(open_reader, found.newest)
     except TopicMissing as error:
-        if found.newest.cut:
+        if found.newest.log.open_lanes(found.newest.cut):
             mend = "Read the topic that the cut is of; or make it anew, and run `twofold doctor --mend` again."
             found.findings.append(Finding("event log", "topic", f"it is gone. {error}", mend))
     except EventLogError as error:

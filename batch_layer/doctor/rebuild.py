@@ -1,7 +1,7 @@
 """The rebuild: all that is made of `raw`, made again cycle by cycle as it was made, in one publication.
 
 Which copy of a trade counts, and what is a revision, depends on which cycle took a record in. The publications say it:
-the data files that `raw` got between two of them are what one cycle took in. What comes out is compared with the
+what `raw` has between the cuts of two of them is what one cycle took in. What comes out is compared with the
 accounts and witnesses of the newest publication before it is published.
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+
+import polars as pl
 
 from batch_layer.cycle import BatchCycle, Folded
 from batch_layer.doctor.examination import Examination
@@ -40,7 +42,7 @@ class Rebuild:
 
     Attributes:
         publications: All that what is public came of, the state before the first included.
-        taken_in: The data files of `raw` by which each after the first of these was more than the one before.
+        taken_in: The data files of `raw` that may have what each after the first of these took in.
         definitions: What they are decoded by.
         sequence: The number that it is published under.
     """
@@ -123,7 +125,11 @@ def plan_rebuild(found: Examination, definitions: Definitions) -> Rebuild | None
     raw = found.logs[RAW.name]
     parts = [file for file in raw.files if file.is_part_of(versions[-1])]
     taken_in = tuple(
-        tuple(str(raw.folder / file.path) for file in parts if before < file.added <= after)
+        tuple(
+            str(raw.folder / file.path)
+            for file in parts
+            if before < file.added and (file.may_be_older or file.added <= after)
+        )
         for before, after in pairwise(versions)
     )
     return Rebuild(publications, taken_in, definitions, found.logs[PUBLICATIONS.name].head + 1)
@@ -161,13 +167,23 @@ def _intake(lake: Lake, files: tuple[str, ...], before: Publication, after: Publ
     """What the cycle took in that went from one publication to the next."""
     batches: list[RecordBatch] = []
     if files:
-        batches = batches_of(lake.read_files(RAW.name, list(files), RECORD_SCHEMA.names()))
+        batches = batches_of(lake.read_files(RAW.name, list(files), RECORD_SCHEMA.names(), _between(before, after)))
     lost = {
         lane: count
         for lane, account in after.accounts.items()
         if (count := account.lost - (before.accounts[lane].lost if lane in before.accounts else 0))
     }
     return Intake(batches, dict(after.cut), read_by_lane(batches), lost)
+
+
+def _between(before: Publication, after: Publication) -> pl.Expr:
+    """The records that came with one publication and were not there with the one before it."""
+    lane, offset = pl.col("lane"), pl.col("offset")
+    came = pl.lit(value=False)
+    for name, end in after.cut.items():
+        if end > (first := before.cut.get(name, 0)):
+            came |= (lane == name) & (offset >= first) & (offset < end)
+    return came
 
 
 def _no_reader(start: Positions) -> RecordReader:

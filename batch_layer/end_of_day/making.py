@@ -29,7 +29,7 @@ from batch_layer.end_of_day.risk import (
 from batch_layer.end_of_day.stress import SHOCKS, profit
 from batch_layer.end_of_day.volatility import DAYS_A_YEAR, realised
 from twofold.clock import to_epoch_us
-from twofold.errors import NothingTraded, UnknownName
+from twofold.errors import GivenUp, NothingTraded, UnknownName
 from twofold.gaps import GAP_SCHEMA, OpenHoles
 from twofold.lake import Lake
 from twofold.ledger import Market
@@ -99,13 +99,18 @@ def make_end_of_day(lake: Lake, asked: Asked, sequence: int | None = None) -> En
     Raises:
         UnknownName: there is no such publication, or no trade on that day of what is held.
         NothingTraded: there is no trade on that day at all.
-        GivenUp: nothing can be made of that publication any more.
+        GivenUp: nothing can be made of that publication any more, or its table versions are not kept any more.
         DeclarationError: the publication's bars lack what days are made of.
         ArithmeticOverflow: an amount does not fit its type.
         LakeUnreachable: the lake cannot be read.
     """
     publications = Publications(lake)
     publication = publications.newest() if sequence is None else publications.at(sequence)
+    if publication.sequence and publication.sequence <= publications.newest().released:
+        raise GivenUp(
+            f"The table versions of publication {publication.sequence} are not kept any more (TWOFOLD_RETENTION_S), so "
+            "that no day is made of it. Make it of a later publication."
+        )
     found = DayBars(lake, publication, _looked_at(asked))
     whole = found.of(asked.day, timedelta(days=1))
     if whole.is_empty():

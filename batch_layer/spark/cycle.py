@@ -83,7 +83,7 @@ class SparkCycle(BatchCycle):
         stretch = find_stretch(self._open_reader, self.parent, max_records)
         writer = SparkTableWriter(self._lake, RAW)
         published = self.parent.tables.get(RAW.name)
-        kept = kept_of(self._lake, published, writer.version, stretch.intake.gone)
+        kept = kept_of(self._lake, self.parent, writer.version, stretch.intake.gone)
         intake = stretch.intake.with_kept(kept)
         writer.bring_back(published)
         before = writer.version

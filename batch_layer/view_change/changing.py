@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from batch_layer.turn import turn_soon
+from batch_layer.turn import turn
 from twofold.clock import Clock
 from twofold.edition import Edition
 from twofold.errors import NoLake
 from twofold.lake import Lake
 from twofold.publication import Publication, Publications, publish
+
+TURN_WAIT_S = 300.0
+"""Seconds that other cycles are waited for."""
 
 
 class Changed(NamedTuple):
@@ -72,7 +75,7 @@ def change(
         TurnTaken: batch cycles have been at work all the time.
         Superseded: another writer published first; nothing of this is public.
     """
-    with turn_soon(lake):
+    with turn(lake, TURN_WAIT_S):
         publications = Publications(lake)
         parent = newest_published(publications)
         found = wanted(parent, publications.next_sequence)

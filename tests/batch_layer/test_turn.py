@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+from eventually import eventually
 
-from batch_layer.turn import turn, turn_soon
+from batch_layer.turn import turn
 from twofold.errors import TurnTaken
 from twofold.lake import Lake
 
 HOLD = """
 import sys
-from batch_layer.turn import turn, turn_soon
+from batch_layer.turn import turn
 from twofold.lake import Lake
 with turn(Lake(sys.argv[1])):
     print("held", flush=True)
@@ -62,27 +64,37 @@ def test_the_turn_goes_with_the_process_that_held_it_however_it_ended(tmp_path: 
             pass
 
 
-def test_who_waits_has_the_turn_once_the_cycle_has_ended(tmp_path: Path) -> None:
-    lake, began = Lake(str(tmp_path)), threading.Event()
-    had: list[str] = []
+def test_one_who_waits_has_the_turn_before_one_who_had_it(tmp_path: Path) -> None:
+    lake, order = Lake(str(tmp_path)), []
+    is_waiting = threading.Event()
 
-    def wait() -> None:
-        began.set()
-        with turn_soon(lake):
-            had.append("the one that waited")
+    def live() -> None:
+        is_waiting.set()
+        with turn(lake, 60):
+            order.append("live")
 
-    waiting = threading.Thread(target=wait)
-    with turn(lake):
-        waiting.start()
-        began.wait()
-        had.append("the cycle")
-    waiting.join()
-    assert had == ["the cycle", "the one that waited"]
-    with turn(lake):
-        pass
+    thread = threading.Thread(target=live)
+    with turn(lake, 60):
+        order.append("backfill")
+        thread.start()
+        is_waiting.wait()
+        eventually(lambda: _is_locked(tmp_path / ".cycle.next"))
+    with turn(lake, 60):
+        order.append("backfill")
+    thread.join()
+    assert order == ["backfill", "live", "backfill"]
 
 
-def test_who_has_waited_long_enough_is_told_what_to_do(tmp_path: Path) -> None:
+def test_waiting_ends_when_the_time_is_up(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
-    with turn(lake), pytest.raises(TurnTaken, match=r"at work on .* for 0 s, so nothing was changed\. Try again"):
-        turn_soon(lake, patience_s=0).__enter__()
+    with turn(lake), pytest.raises(TurnTaken):
+        turn(lake, 0.05).__enter__()
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False

@@ -35,7 +35,10 @@ from twofold.gap_log import gap_lives, gaps_at
 from twofold.lake import Lake
 from twofold.lane import ALL_LANES, Positions, Share, at_least, positions_from_json
 from twofold.ledger import INTERVAL_SCHEMA, Ledger
+from twofold.log_identity import LogIdentity
 from twofold.publication import PUBLICATIONS, Publication
+from twofold.records import RecordReader
+from twofold.resuming import resume
 from twofold.source import Source
 from twofold.speed_state import ChangesRequest
 from twofold.views import VIEWS
@@ -112,7 +115,7 @@ class SteppedWorker:
         self._log = log
         self._share = share
         self._sources = sources
-        self._readers: dict[int, MemoryReader] = {}
+        self._readers: dict[int, tuple[MemoryReader, RecordReader]] = {}
         self._worker = SpeedWorker(lake, log.open_reader, VIEWS, sources, SOURCE, 2**62, share)
         self.client = _DirectClient(self._worker, share)
 
@@ -127,7 +130,7 @@ class SteppedWorker:
         reading = Reading(fold, self._log.open_reader, lambda: False)
         reading.ready_at_s = 0.0
         self._worker._readings[publication.sequence] = reading
-        self._readers[publication.sequence] = self._log.open_reader(publication.cut, share=self._share)
+        self._readers[publication.sequence] = self._resumed(fold.base.cut, publication.log)
 
     def stop(self, sequence: int) -> None:
         """Let a base go."""
@@ -135,8 +138,8 @@ class SteppedWorker:
 
     def step(self, sequence: int, poll: Poll) -> None:
         """Read and fold one micro-batch."""
-        reader = self._readers[sequence]
-        reader.tell(poll)
+        told, reader = self._readers[sequence]
+        told.tell(poll)
         self._worker._readings[sequence]._step(reader)
 
     def step_to_end(self, sequence: int) -> None:
@@ -146,6 +149,17 @@ class SteppedWorker:
     def fold(self, sequence: int) -> BaseFold:
         """The fold on a base."""
         return self._worker._readings[sequence].fold
+
+    def _resumed(self, cut: Positions, log: LogIdentity) -> tuple[MemoryReader, RecordReader]:
+        """A reader that can be told its polls, and the same beside lanes that are closed."""
+        opened: list[MemoryReader] = []
+
+        def open_reader(start: Positions) -> MemoryReader:
+            opened.append(self._log.open_reader(start, share=self._share))
+            return opened[-1]
+
+        reader = resume(open_reader, cut, log)
+        return opened[0], reader
 
 
 class _DirectClient(SpeedClient):

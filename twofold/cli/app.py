@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from twofold.cli.backfill import backfill
 from twofold.cli.cycle import cycle
 from twofold.cli.dead_letters import dead_letters
 from twofold.cli.deployments import deployments
@@ -13,6 +14,7 @@ from twofold.cli.doctor import doctor
 from twofold.cli.eod import eod
 from twofold.cli.kafka import kafka
 from twofold.cli.keys import keys
+from twofold.cli.maintain import maintain
 from twofold.cli.query import query
 from twofold.cli.receipt import receipt
 from twofold.cli.replay import replay
@@ -29,7 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, query, kafka, replay, simulate, cycle, doctor, deployments, speed, serve, eod):
+for command in (up, query, kafka, replay, simulate, cycle, backfill, maintain, doctor, deployments, speed, serve, eod):
     app.command()(command)
 app.add_typer(dead_letters)
 app.add_typer(receipt)
