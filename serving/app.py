@@ -21,6 +21,7 @@ from serving.routes.gaps import add_gaps
 from serving.routes.health import add_health
 from serving.routes.klines import add_klines
 from serving.routes.lanes import add_lanes
+from serving.routes.metrics import add_metrics
 from serving.routes.page import add_page
 from serving.routes.problems import add_problems
 from serving.routes.streams import add_streams
@@ -72,5 +73,6 @@ def make_app(seam: Seam, views: Mapping[str, View], receipts: Receipts, timing: 
     add_health(app, seam)
     add_problems(app)
     add_page(app)
+    add_metrics(app, seam, hub, receipts.verification)
     describe(app)
     return app

@@ -88,6 +88,12 @@ class Settings(BaseSettings):
     speed_memory_bytes: int = Field(
         default=2 * 1024**3, ge=64 * 1024**2, description="Resident memory at which the speed worker pauses reading."
     )
+    speed_metrics_address: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9._-]+:[0-9]{1,5})?$",
+        description="Where the speed worker tells its metrics, `host:port`; of several workers and replicas each at "
+        "the next port, in the order of `TWOFOLD_SPEED_ADDRESS`. Empty: nowhere.",
+    )
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -152,6 +158,18 @@ class Settings(BaseSettings):
                 "bar, or take a number that it has."
             )
         return replicas[replica]
+
+    def speed_tells_metrics_at(self, worker: int, replica: int) -> str:
+        """The address of the metrics of a replica of a speed worker; empty if it tells none.
+
+        Raises:
+            SettingsError: there is none of that number.
+        """
+        listens_at = self.speed_listens_at(worker, replica)
+        if not self.speed_metrics_address:
+            return ""
+        host, _, port = self.speed_metrics_address.rpartition(":")
+        return f"{host}:{int(port) + [at for replicas in self.speed_workers for at in replicas].index(listens_at)}"
 
     @property
     def lake_root(self) -> str:
