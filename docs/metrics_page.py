@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import yaml
+
 from serving.metrics import collector, requests
 from speed_layer import metrics as worker
 from twofold.metrics import Metric
 
 PAGE = Path(__file__).with_name("metrics.md")
+RULES = Path(__file__).parents[1] / "deploy" / "prometheus" / "rules.yml"
 
 HEAD = """\
 # Metrics
@@ -23,6 +26,17 @@ Points in time are Unix times, so that an age is `time() - …`. Event times are
 old capture they are old. Counts of records are gauges, since they may go down: a duplicate turns out to be a conflict,
 a record that was lost turns up in `raw`, and a lake that went back takes its counts back. No metric has symbols, paths
 that were asked for or anything else that others may make up as a label.
+"""
+
+ALERTS = """
+## Alerts
+
+`deploy/prometheus/` has a configuration for Prometheus with rules for these alerts, and unit tests of them (`promtool
+test rules`). `deploy/grafana/` has a dashboard of operations, `dashboards/operations.json`, with its data source. Of a
+cycle that a quality gate holds there is no alert, since there is no such gate yet.
+
+| alert | severity | what happened | what to do |
+| --- | --- | --- | --- |
 """
 
 TABLE = """
@@ -40,10 +54,22 @@ def _named(labels: Iterable[str]) -> str:
     return ", ".join(f"`{label}`" for label in labels)
 
 
+def _alerts() -> str:
+    """One row per alert of the rules."""
+    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    told = ((f"`{rule['alert']}`", rule["labels"]["severity"], *_said(rule["annotations"])) for rule in rules)
+    return ALERTS + "".join(f"| {' | '.join(row)} |\n" for row in told)
+
+
+def _said(annotations: dict[str, str]) -> tuple[str, str]:
+    return annotations["summary"], annotations["action"]
+
+
 def page() -> str:
-    """The whole page as Markdown: one row per metric, as they are declared."""
+    """The whole page as Markdown: one row per metric as they are declared, and one per alert."""
     serving = _table((*collector.METRICS, *requests.METRICS))
-    return f"{HEAD}\n## Serving\n{serving}\n## Speed worker\n{_table(worker.METRICS)}"
+    return f"{HEAD}\n## Serving\n{serving}\n## Speed worker\n{_table(worker.METRICS)}{_alerts()}"
 
 
 if __name__ == "__main__":
