@@ -64,8 +64,9 @@ bench-serving: $(READY) ## processor time of an answer in each format, beside a 
 bench-push: $(READY) ## time from a produced trade to each of 1,000 readers of a stream having it
 	$(BIN)/python bench/push
 
-docs: $(READY) ## write docs/settings.md from the settings
+docs: $(READY) ## write docs/settings.md and docs/metrics.md from what is declared
 	$(BIN)/python docs/settings_page.py
+	$(BIN)/python docs/metrics_page.py
 
 lock: ## write requirements.lock from pyproject.toml (needs uv; keeps versions that still fit)
 	@command -v uv >/dev/null 2>&1 || { echo "make lock needs uv, which is not on the path."; exit 1; }

@@ -25,6 +25,7 @@ from serving.routes.gaps import add_gaps
 from serving.routes.health import add_health
 from serving.routes.klines import add_klines
 from serving.routes.lanes import add_lanes
+from serving.routes.metrics import add_metrics
 from serving.routes.page import add_page
 from serving.routes.problems import add_problems
 from serving.routes.session import add_session
@@ -82,6 +83,7 @@ def make_app(seam: Seam, receipts: Receipts, timing: Timing = TIMING, policy: Po
     add_health(app, seam)
     add_problems(app)
     add_page(app)
+    add_metrics(app, seam, hub, receipts.verification)
     add_session(app, policy)
     describe(app, policy)
     return app

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from serving.batch_side import BatchSide, load_batch_side
 from serving.query import BaseChoice
 from serving.speed_side import SpeedSide
+from twofold.account import Account, add_accounts
 from twofold.errors import BaseGone, LakeError, LakeUnreachable, SpeedAway, TwofoldError
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
@@ -53,6 +54,12 @@ class Pair:
             served is not None and (served.hash, [*served.columns]) == (view.hash, [*view.columns])
         )
 
+    @property
+    def accounts(self) -> dict[str, Account]:
+        """What became of every record below the positions, for each lane that there is."""
+        accounts = add_accounts(self.batch.publication.accounts, self.speed.accounts if self.speed else {})
+        return {lane: accounts.get(lane, Account()) for lane in {*self.positions, *accounts}}
+
 
 class Speed(Protocol):
     """Something that knows the state of the speed layer: one worker, or several as if they were one."""
@@ -81,6 +88,11 @@ class Seam:
             threading.Thread(target=self._repeat, args=(step, pause_s), name=step.__name__, daemon=True)
             for step, pause_s in ((self.look_at_lake, _LOOK_S), (self.look_at_speed, 0.0))
         ]
+
+    @property
+    def lake(self) -> Lake:
+        """The lake that is followed."""
+        return self._lake
 
     def pair(self, base: BaseChoice) -> Pair:
         """The pair to answer from now: the live one, or the newest publication by itself.

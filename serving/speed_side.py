@@ -14,7 +14,7 @@ from twofold.account import Account, accounts_from_json
 from twofold.definition import read
 from twofold.errors import BaseGone, SpeedAway
 from twofold.fold import merge
-from twofold.lane import ALL_LANES, Share
+from twofold.lane import ALL_LANES, Share, lags
 from twofold.ledger import Market
 from twofold.speed_state import CHANGES, BaseGoneNotice, ChangesRequest, SpeedHeader, unpack
 from twofold.view import View
@@ -59,8 +59,7 @@ class SpeedSide:
     @property
     def lag_records(self) -> int:
         """Records that were in the log, when the worker last looked, and are not in these positions."""
-        ends, positions = self.header.ends, self.header.positions
-        return sum(max(0, end - positions.get(lane, 0)) for lane, end in ends.items())
+        return sum(lags(self.header.ends, self.header.positions).values())
 
 
 class SpeedClient:

@@ -72,6 +72,16 @@ class SpeedWorker:
         self._refused: _Refused | None = None
         self._stopping = threading.Event()
 
+    @property
+    def readings(self) -> Mapping[int, Reading]:
+        """The reading of each base that is held, by its sequence; a mapping that was given does not change."""
+        return self._readings
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the newest publication is refused, since another decoder made it."""
+        return self._refused is not None
+
     def run(self) -> None:
         """Follow the publications until stopped."""
         try:

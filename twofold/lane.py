@@ -86,3 +86,8 @@ def positions_from_json(text: str) -> dict[str, int]:
 def at_least(positions: Positions, other: Positions) -> bool:
     """Whether `positions` have reached `other` in every lane of `other`."""
     return all(positions.get(lane, 0) >= offset for lane, offset in other.items())
+
+
+def lags(ends: Positions, positions: Positions) -> dict[str, int]:
+    """Records between positions and the ends of the lanes, per lane."""
+    return {lane: max(0, end - positions.get(lane, 0)) for lane, end in ends.items()}

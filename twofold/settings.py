@@ -126,6 +126,12 @@ class Settings(BaseSettings):
     streams_per_caller: int = Field(
         default=1024, ge=1, description="Streams that one key, or one address where none is needed, may read at a time."
     )
+    speed_metrics_address: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9._-]+:[0-9]{1,5})?$",
+        description="Where the speed worker tells its metrics, `host:port`; of several workers and replicas each at "
+        "the next port, in the order of `TWOFOLD_SPEED_ADDRESS`. Empty: nowhere.",
+    )
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -211,6 +217,18 @@ class Settings(BaseSettings):
                 "bar, or take a number that it has."
             )
         return replicas[replica]
+
+    def speed_tells_metrics_at(self, worker: int, replica: int) -> str:
+        """The address of the metrics of a replica of a speed worker; empty if it tells none.
+
+        Raises:
+            SettingsError: there is none of that number.
+        """
+        listens_at = self.speed_listens_at(worker, replica)
+        if not self.speed_metrics_address:
+            return ""
+        host, _, port = self.speed_metrics_address.rpartition(":")
+        return f"{host}:{int(port) + [at for replicas in self.speed_workers for at in replicas].index(listens_at)}"
 
     @property
     def lake_root(self) -> str:

@@ -92,6 +92,16 @@ class Hub:
             followed.readers -= 1
             followed.left_at_s = monotonic()
 
+    @property
+    def readers(self) -> int:
+        """How many readers there are."""
+        return sum(followed.readers for _, followed in self._open())
+
+    @property
+    def questions(self) -> int:
+        """How many questions are followed, with those whose readers have just left."""
+        return len(self._questions)
+
     async def stop(self) -> None:
         """End all streams, and follow nothing any more."""
         for _, followed in self._open():
@@ -103,7 +113,7 @@ class Hub:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _followed(self, query: Query, pair: Pair) -> Followed:
-        if sum(followed.readers for _, followed in self._open()) >= MOST_READERS:
+        if self.readers >= MOST_READERS:
             raise TooManyStreams(f"There are {MOST_READERS} readers of streams already. Come back later.")
         self._ticking = self._ticking or asyncio.create_task(self._tick())
         key = (*query.canonical().items(), ("view_hash", query.view.hash))
@@ -126,7 +136,7 @@ class Hub:
     def _open(self) -> list[tuple[Key, Followed]]:
         return [
             (key, task.result())
-            for key, task in self._questions.items()
+            for key, task in list(self._questions.items())  # which metrics read in another thread
             if task.done() and not task.cancelled() and task.exception() is None
         ]
 

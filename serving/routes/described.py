@@ -13,6 +13,7 @@ from serving.problem import MEDIA_TYPE, PATH, PROBLEMS
 from serving.push.sse import MEDIA_TYPE as EVENT_STREAM
 from serving.query import Finality
 from serving.seam import SpeedMode
+from twofold.metrics import MEDIA_TYPE as METRICS_TYPE
 from twofold.view import Described
 
 TIME = pl.Datetime("us", "UTC")
@@ -344,3 +345,14 @@ def _streams() -> dict[int | str, dict[str, Any]]:
 
 STREAMS = _streams()
 """What a stream comes as, or is refused by."""
+
+
+def _metrics() -> dict[int | str, dict[str, Any]]:
+    told = described(Alive)
+    text = {"schema": {"type": "string"}, "example": "# TYPE twofold_lake_up gauge\ntwofold_lake_up 1.0\n"}
+    told[200] = {"description": "Every metric that there is.", "content": {METRICS_TYPE: text}}
+    return told
+
+
+METRICS = _metrics()
+"""What metrics come as."""

@@ -75,6 +75,11 @@ def test_the_page_of_settings_is_the_one_that_make_docs_writes() -> None:
     assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == page
 
 
+def test_the_page_of_metrics_is_the_one_that_make_docs_writes() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "metrics_page.py"))["page"]()
+    assert (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8") == page
+
+
 def test_the_readme_leads_with_the_two_commands() -> None:
     first = re.search(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert first is not None
