@@ -47,6 +47,13 @@ class Pair:
         """Up to where records are in the answer, per lane."""
         return self.speed.header.positions if self.speed else self.batch.publication.cut
 
+    def serves(self, view: View) -> bool:
+        """Whether a view is served as it stands there: it may have been changed since a question to it was read."""
+        served = self.batch.views.get(view.name)
+        return served is view or (
+            served is not None and (served.hash, [*served.columns]) == (view.hash, [*view.columns])
+        )
+
     @property
     def accounts(self) -> dict[str, Account]:
         """What became of every record below the positions, for each lane that there is."""
@@ -107,6 +114,11 @@ class Seam:
             )
         return replace(self.current, mode=self.mode)
 
+    def views(self, base: BaseChoice) -> Mapping[str, View]:
+        """The views that are served: by the pair that answers come from now, and till there is one as declared."""
+        batch = self.newest if base == "published" or self.current is None else self.current.batch
+        return self._views if batch is None else batch.views
+
     def start(self) -> None:
         """Start following."""
         for thread in self._threads:
@@ -154,7 +166,7 @@ class Seam:
         except BaseGone:
             speed = None
         caught_up = speed is not None and speed.header.state != "catching_up"
-        if speed is not None and caught_up and _takes_nothing_back(newest, speed.header.positions, current):
+        if speed is not None and caught_up and _may_follow(newest, speed, current):
             self.current = Pair(newest, speed)
             self.mode = speed.header.state
         elif current is not None and current.speed is not None:
@@ -200,6 +212,15 @@ class Seam:
                 log.exception("Following failed; trying again")
                 self._stopping.wait(_LOOK_S)
             self._stopping.wait(pause_s)
+
+
+def _may_follow(batch: BatchSide, speed: SpeedSide, current: Pair | None) -> bool:
+    """Whether the pair of these two can take the place of another: of one meaning, and taking nothing back.
+
+    Their views are those of one publication. Only before the first of all is each side's what it was told itself.
+    """
+    is_one = all(name in batch.views and batch.views[name].hash == view.hash for name, view in speed.views.items())
+    return is_one and _takes_nothing_back(batch, speed.header.positions, current)
 
 
 def _takes_nothing_back(batch: BatchSide, positions: Positions, current: Pair | None) -> bool:

@@ -159,3 +159,35 @@ def test_a_wire_format_whose_ids_are_numbers_cannot_be_declared_opaque(monkeypat
     monkeypatch.setenv("TWOFOLD_SOURCES", json.dumps({"dex": KEYED | {"wire_format": "binance"}}))
     with pytest.raises(SettingsError, match=r"TWOFOLD_SOURCES.dex.*only `canonical` has opaque ones"):
         load_settings()
+
+
+@pytest.mark.parametrize("origins", ["*", "https://a.example/", "a.example", "https://a.example,null"])
+def test_an_origin_is_a_scheme_and_a_host(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
+    monkeypatch.setenv("TWOFOLD_ALLOWED_ORIGINS", origins)
+    with pytest.raises(SettingsError, match=r"TWOFOLD_ALLOWED_ORIGINS: .*is no origin"):
+        load_settings()
+
+
+def test_origins_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().origins == frozenset()
+    monkeypatch.setenv("TWOFOLD_ALLOWED_ORIGINS", "https://a.example, http://127.0.0.1:3000")
+    assert load_settings().origins == {"https://a.example", "http://127.0.0.1:3000"}
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ({"BOOTSTRAP_SERVERS": "kafka:9093", "KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "TWOFOLD_KAFKA_USER"),
+        ({"KAFKA_SECURITY_PROTOCOL": "SSL"}, "TWOFOLD_BOOTSTRAP_SERVERS"),
+        ({"BOOTSTRAP_SERVERS": "kafka:9093", "KAFKA_PASSWORD": "s3cret"}, "are not sent"),
+        ({"BOOTSTRAP_SERVERS": "kafka:9093", "KAFKA_SECURITY_PROTOCOL": "TLS"}, "TWOFOLD_KAFKA_SECURITY_PROTOCOL"),
+    ],
+)
+def test_how_to_connect_to_kafka_must_be_whole(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, str], complaint: str
+) -> None:
+    for name, value in more.items():
+        monkeypatch.setenv(f"TWOFOLD_{name}", value)
+    with pytest.raises(SettingsError, match=complaint) as refused:
+        load_settings()
+    assert "s3cret" not in str(refused.value)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from time import monotonic
 
 from serving.push.event import end
-from serving.push.followed import Followed, first_answer
+from serving.push.followed import Followed, check_serves, first_answer
 from serving.push.reader import Reader
 from serving.push.returns import Returns
 from serving.query import Query
 from serving.receipts.vouching import Receipts
 from serving.seam import Pair, Seam
-from twofold.errors import TooManyStreams, TwofoldError
+from twofold.errors import TooManyStreams, TwofoldError, ViewChanged
 
 MOST_QUESTIONS = 128
 MOST_READERS = 4096
@@ -24,7 +24,7 @@ MOST_READERS = 4096
 _STOPPING = end("stopping", "Serving stops or starts anew. Come back in a second with the last id that you had.")
 
 Key = tuple[tuple[str, str | int], ...]
-"""A question, in its canonical form."""
+"""A question, in its canonical form, and what its view means."""
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +74,11 @@ class Hub:
             TooManyStreams: as many questions or readers as there may be are there already.
             LakeUnreachable: the lake cannot be read.
             SpeedAway: the speed worker has not been heard yet.
+            ViewChanged: the view has been changed since the question was read.
             ArithmeticOverflow: a sum left the range of its type.
         """
         pair = self._seam.pair("live")
+        check_serves(pair, query)
         followed = await self._followed(query, pair)
         followed.readers += 1
         try:
@@ -114,7 +116,7 @@ class Hub:
         if self.readers >= MOST_READERS:
             raise TooManyStreams(f"There are {MOST_READERS} readers of streams already. Come back later.")
         self._ticking = self._ticking or asyncio.create_task(self._tick())
-        key = tuple(query.canonical().items())
+        key = (*query.canonical().items(), ("view_hash", query.view.hash))
         if key not in self._questions:
             if len(self._questions) >= MOST_QUESTIONS:
                 raise TooManyStreams(
@@ -168,5 +170,5 @@ class Hub:
 
     def _drop(self, key: Key, followed: Followed, error: Exception) -> None:
         told = str(error) if isinstance(error, TwofoldError) else "This was not foreseen. The log of serving says more."
-        followed.end(end("failed", told))
+        followed.end(end("view_changed" if isinstance(error, ViewChanged) else "failed", told))
         self._questions.pop(key, None)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     path
     for path in (
-        *(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "RELIABILITY")),
+        *(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "RELIABILITY", "SECURITY")),
         *sorted((ROOT / "docs").glob("*.md")),
     )
     if path.exists()

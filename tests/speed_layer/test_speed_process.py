@@ -23,7 +23,6 @@ from twofold.lake import Lake
 from twofold.lane import at_least
 from twofold.port import free_port
 from twofold.publication import found_lake
-from twofold.views import VIEWS
 
 pytestmark = pytest.mark.integration
 
@@ -72,7 +71,7 @@ class Station:
         """The worker's state on the first base, once it has come so far."""
 
         def look() -> SpeedSide | None:
-            client = SpeedClient(self.address, VIEWS)
+            client = SpeedClient(self.address)
             with closing(client):
                 try:
                     state = client.follow(0, None, 0)

@@ -30,7 +30,7 @@ def speed(
         from speed_layer.worker import SpeedWorker
         from twofold.event_log.opening import log_opener
         from twofold.lake import Lake
-        from twofold.views import VIEWS
+        from twofold.views.declared import declared_views
 
     settings = load_settings()
     address = settings.speed_listens_at(worker, replica)
@@ -44,7 +44,7 @@ def speed(
     folding = SpeedWorker(
         Lake(settings.lake_root),
         log_opener(settings, share),
-        VIEWS,
+        declared_views(settings.views),
         settings.sources,
         settings.default_source,
         settings.speed_memory_bytes,

@@ -131,7 +131,7 @@ def test_a_reader_that_is_behind_is_told_the_newest_state_and_at_last_dropped(ma
         return told
 
     with market.live_side() as address:
-        seam = Seam(market.lake, SpeedClient(address, VIEWS), VIEWS)
+        seam = Seam(market.lake, SpeedClient(address), VIEWS)
         seam.start()
         eventually(lambda: seam.current)
         told = asyncio.run(read(seam))
