@@ -1,7 +1,7 @@
 """docker-compose.yml's own commands on this machine, word for word, with the environment that it gives them.
 
-What changes is what a container changes: host names become addresses of loopback, folders lie in a temporary one. The
-embedded Kafka and a Prefect server stand in for the images of these names. Where Debian's PostgreSQL is installed, it is
+What changes is what a container changes: host names become loopback addresses, folders lie in a temporary one. The
+embedded Kafka and a Prefect server stand in for the images of these names. Where there is a PostgreSQL of Debian, it is
 that server's database; else it has SQLite.
 """
 
