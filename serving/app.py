@@ -23,10 +23,14 @@ from serving.routes.klines import add_klines
 from serving.routes.lanes import add_lanes
 from serving.routes.page import add_page
 from serving.routes.problems import add_problems
+from serving.routes.sql import add_sql
 from serving.routes.streams import add_streams
 from serving.routes.udf import add_udf
 from serving.routes.views import add_views
 from serving.seam import Seam
+from serving.sql.answering import SqlAnswering
+from serving.sql.limits import LIMITS
+from serving.sql.processes import QueryProcesses
 from twofold.view import View
 
 _ZSTD_LEVEL, _GZIP_LEVEL = 1, 1
@@ -39,6 +43,7 @@ def make_app(seam: Seam, views: Mapping[str, View], receipts: Receipts, timing: 
     What ends its streams is `app.state.hub.stop`, for a server to call before it waits for its connections.
     """
     hub = Hub(seam, receipts, timing)
+    queries = QueryProcesses(LIMITS)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -46,6 +51,7 @@ def make_app(seam: Seam, views: Mapping[str, View], receipts: Receipts, timing: 
         receipts.verification.start()
         yield
         await hub.stop()
+        queries.stop()
         receipts.verification.stop()
         seam.stop()
 
@@ -72,5 +78,6 @@ def make_app(seam: Seam, views: Mapping[str, View], receipts: Receipts, timing: 
     add_health(app, seam)
     add_problems(app)
     add_page(app)
+    add_sql(app, seam, SqlAnswering(receipts, queries))
     describe(app)
     return app

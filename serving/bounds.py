@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.problem import problem
 
@@ -20,7 +23,12 @@ class Bounds:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request, or hand it on."""
         refused = _too_large(scope) if scope["type"] in {"http", "websocket"} else None
-        await (self._app if refused is None else problem(*refused))(scope, receive, send)
+        if refused is not None:
+            await problem(*refused)(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._app(scope, _bounded(receive), send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def _too_large(scope: Scope) -> tuple[str, str] | None:
@@ -32,5 +40,20 @@ def _too_large(scope: Scope) -> tuple[str, str] | None:
         return "headers_too_large", f"The headers have {headers} bytes; they may have {MOST_HEADER_BYTES}."
     body = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if body.isdigit() and (len(body) > len(str(MOST_BODY_BYTES)) or int(body) > MOST_BODY_BYTES):
-        return "content_too_large", f"The body has more than {MOST_BODY_BYTES} bytes. No path here takes a body."
+        return "content_too_large", f"The body has more than {MOST_BODY_BYTES} bytes, which no path here takes."
     return None
+
+
+def _bounded(receive: Receive) -> Receive:
+    """A body whose length no header tells is refused where it becomes too large, by whoever reads it."""
+    length = 0
+
+    async def bounded() -> Message:
+        nonlocal length
+        message = await receive()
+        length += len(message.get("body", b""))
+        if length > MOST_BODY_BYTES:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return message
+
+    return bounded

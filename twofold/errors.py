@@ -13,7 +13,10 @@
     │   ├── NotAcceptable        its answer cannot be written in a way that was asked for
     │   ├── CursorGone           the answer that a cursor goes on with is no longer held
     │   ├── ServingUnavailable   serving does not answer, or has nothing to answer from at this moment
-    │   └── TooManyStreams       as many streams are read as serving can give
+    │   ├── TooManyStreams       as many streams are read as serving can give
+    │   ├── SqlRefused           a query in SQL is not one SELECT over the views, or DuckDB refuses it
+    │   ├── QueryAborted         the process that ran a query in SQL ended before it had answered
+    │   └── TooManyQueries       as many queries in SQL run and wait as serving can take
     ├── ArithmeticOverflow       a sum left the range of its decimal type
     ├── CaptureError             a file of trades cannot be read
     ├── PositionsUnreadable      a file of positions cannot be read
@@ -135,6 +138,18 @@ class ServingUnavailable(QueryError):
 
 class TooManyStreams(QueryError):
     """As many streams are read, or questions followed, as serving can give; come back later."""
+
+
+class SqlRefused(QueryError):
+    """A query in SQL is not one SELECT over the views, or DuckDB refuses it; the message says why."""
+
+
+class QueryAborted(QueryError):
+    """The process that ran a query in SQL ended before it had answered; ask again."""
+
+
+class TooManyQueries(QueryError):
+    """As many queries in SQL run, and wait, as serving can take; ask again."""
 
 
 class ArithmeticOverflow(TwofoldError):
