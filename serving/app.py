@@ -23,6 +23,7 @@ from serving.routes.klines import add_klines
 from serving.routes.lanes import add_lanes
 from serving.routes.page import add_page
 from serving.routes.problems import add_problems
+from serving.routes.publications import add_publications
 from serving.routes.sql import add_sql
 from serving.routes.streams import add_streams
 from serving.routes.udf import add_udf
@@ -79,5 +80,6 @@ def make_app(seam: Seam, views: Mapping[str, View], receipts: Receipts, timing: 
     add_problems(app)
     add_page(app)
     add_sql(app, seam, SqlAnswering(receipts, queries))
+    add_publications(app, seam)
     describe(app)
     return app

@@ -75,6 +75,11 @@ class Seam:
             for step, pause_s in ((self.look_at_lake, _LOOK_S), (self.look_at_speed, 0.0))
         ]
 
+    @property
+    def lake(self) -> Lake:
+        """Where publications are read from."""
+        return self._lake
+
     def pair(self, base: BaseChoice) -> Pair:
         """The pair to answer from now: the live one, or the newest publication by itself.
 
