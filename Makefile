@@ -23,8 +23,8 @@ setup: $(READY) ## install everything into .venv and fetch Kafka's jars
 demo: $(READY) ## run it all on this machine and watch bars move (CAPTURE=FILE replays that file)
 	$(BIN)/twofold up $(if $(CAPTURE),--replay "$(CAPTURE)" --speed 10)
 
-smoke: $(READY) ## run it all without a person and check every answer (CAPTURE=FILE)
-	$(BIN)/python tests/smoke $(if $(CAPTURE),--capture "$(CAPTURE)")
+smoke: $(READY) ## run it all without a person and check every answer (CAPTURE=FILE ENGINE=polars|spark|mixed)
+	$(BIN)/python tests/smoke $(if $(CAPTURE),--capture "$(CAPTURE)") $(if $(ENGINE),--engine "$(ENGINE)")
 
 verify-receipts: $(READY) ## take ANSWERS=n answers of a running system and make all of them again, byte for byte
 	$(BIN)/python tests/receipts $(if $(ANSWERS),--answers $(ANSWERS))
@@ -64,8 +64,9 @@ bench-serving: $(READY) ## processor time of an answer in each format, beside a 
 bench-push: $(READY) ## time from a produced trade to each of 1,000 readers of a stream having it
 	$(BIN)/python bench/push
 
-docs: $(READY) ## write docs/settings.md from the settings
+docs: $(READY) ## write docs/settings.md and docs/metrics.md from what is declared
 	$(BIN)/python docs/settings_page.py
+	$(BIN)/python docs/metrics_page.py
 
 lock: ## write requirements.lock from pyproject.toml (needs uv; keeps versions that still fit)
 	@command -v uv >/dev/null 2>&1 || { echo "make lock needs uv, which is not on the path."; exit 1; }
@@ -97,5 +98,5 @@ $(READY): requirements.lock pyproject.toml
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	fi
 	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true
-	$(BIN)/python -m twofold.event_log.jars
+	$(BIN)/python -m twofold.event_log.start_cache
 	@touch $@

@@ -6,7 +6,7 @@ published, so whatever an earlier try left behind is dropped. Nothing is public 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -20,6 +20,7 @@ from batch_layer.partials import add_partials, with_revisions
 from twofold.account import Account, add_accounts, count_by_lane
 from twofold.clock import Clock, utc_now
 from twofold.decoding import DECODER_HASH, Decoded, decode
+from twofold.edition import Edition, carried, founded
 from twofold.fold import fold as fold_views
 from twofold.gap_log import gap_changes
 from twofold.gaps import OpenHoles
@@ -30,7 +31,7 @@ from twofold.publication import Publication, Publications, found_lake, publish
 from twofold.records import OpenReader, records_frame
 from twofold.resuming import resume
 from twofold.source import HOLE_AGE_S, Source
-from twofold.tables import DEAD_LETTERS, GAP_LOG, GAPS, LEDGER, RAW, TRADES, view_table
+from twofold.tables import DEAD_LETTERS, GAP_LOG, GAPS, LEDGER, RAW, TRADES
 from twofold.view import View
 from twofold.watermark import newest_arrivals_us, watermarks_us, witness
 
@@ -85,6 +86,9 @@ class BatchCycle:
     A parent that another decoder made is gone on from: what that decoder made trades, repeats and dead letters of stays
     so, this decoder takes the records from the cut on, and its hash is published with them. Speed workers hold to the
     published hash, so that both sides change decoders at that one commit.
+
+    Views are folded as the parent carries them. What is declared here is what a new lake is founded with, and changes
+    nothing of one that has a publication: that is done by `batch_layer.view_change`.
     """
 
     def __init__(
@@ -99,7 +103,6 @@ class BatchCycle:
     ) -> None:
         self._lake = lake
         self._open_reader = open_reader
-        self._views = views
         self._sources = sources
         self._default_source = default_source
         self._horizons = horizons_us(sources)
@@ -109,6 +112,7 @@ class BatchCycle:
         publications = Publications(lake)
         self.parent = publications.newest()
         self._sequence = publications.next_sequence
+        self._editions = self.parent.editions or founded(views, self._sequence)
 
     def ingest(self, max_records: int) -> Intake:
         """Take in records from the cut on and keep them whole in `raw`.
@@ -122,8 +126,16 @@ class BatchCycle:
             intake = take_in(reader, max_records)
         finally:
             reader.close()
+        return self.keep(intake)
+
+    def keep(self, intake: Intake) -> Intake:
+        """Keep the records of an intake whole in `raw`, with those that the log had no longer but the lake still has.
+
+        Raises:
+            Superseded: another cycle is at work.
+        """
         writer = TableWriter(self._lake, RAW)
-        intake = intake.with_kept(kept_of(self._lake, self.parent.tables.get(RAW.name), writer.version, intake.gone))
+        intake = intake.with_kept(kept_of(self._lake, self.parent, writer.version, intake.gone))
         writer.bring_back(self.parent.tables.get(RAW.name))
         if intake.records:
             writer.append(records_frame(intake.batches))
@@ -159,12 +171,11 @@ class BatchCycle:
             DEAD_LETTERS.name: self._append(DEAD_LETTERS, rejected),
         }
         marks = watermarks_us(self.parent.witnesses)
-        for name, partials in fold_views(self._views.values(), fresh).items():
-            view = self._views[name]
-            writer = self._writer(view_table(view))
+        for edition, partials in self._folded(fresh):
+            view, writer = edition.view, self._writer(edition.spec)
             if partials.height:
                 add_partials(view, writer, with_revisions(view, partials, marks, ids.missing.holes_before))
-            tables[writer.spec.name] = writer.version
+            tables[edition.table] = writer.version
         accounts = count_by_lane(intake.read, fresh, duplicates, rejected, intake.lost)
         missing = missing_by_lane(ids.missing.gaps)
         return Folded(tables, accounts, witness(self.parent.witnesses, fresh), ids.arrivals, missing)
@@ -180,7 +191,7 @@ class BatchCycle:
             published_at=self._clock(),
             cut=intake.cut,
             tables=folded.tables,
-            view_hashes={name: view.hash for name, view in self._views.items()},
+            editions=self._editions,
             decoder_hash=DECODER_HASH,
             witnesses=folded.witnesses,
             arrivals=folded.arrivals,
@@ -188,9 +199,18 @@ class BatchCycle:
             lost=tuple(intake.gone),
             log=intake.log,
             given_up=self.parent.given_up,
+            released=self.parent.released,
         )
         publish(self._lake, publication)
         return publication
+
+    def _folded(self, trades: pl.DataFrame) -> Iterator[tuple[Edition, pl.DataFrame]]:
+        """The partials of trades, by edition. Those that are served share passes, where names tell views apart."""
+        there = carried(self._editions)
+        served = [edition for edition in there if edition.state == "served"]
+        for group in (served, *([edition] for edition in there if edition.state != "served")):
+            folded = fold_views([edition.view for edition in group], trades)
+            yield from ((edition, folded[edition.name]) for edition in group)
 
     def _take_in_ids(self, decoded: Decoded) -> _Ids:
         """Tell trades apart, add their ids to the ledger, and look what is missing between those that it has."""

@@ -11,7 +11,7 @@ from twofold.event_log.opening import log_opener
 from twofold.lake import Lake
 from twofold.publication import Publication
 from twofold.settings import Settings
-from twofold.views import VIEWS
+from twofold.views.declared import declared_views
 
 ENGINES = ("polars", "spark")
 
@@ -61,13 +61,26 @@ def open_cycle(settings: Settings, lake: Lake, engine: str | None = None) -> Cyc
         UnknownName: there is no such engine.
         EngineMissing: what the engine needs is not installed; nothing was written.
         EngineError: the engine does not start; nothing was written.
+        DeclarationError: the file of views cannot be used.
     """
     name = settings.engine if engine is None else engine
     if name not in ENGINES:
         raise UnknownName("engine", name, ENGINES)
     if name == "spark":
         return _by_spark(settings, lake)
-    return BatchCycle(lake, log_opener(settings), VIEWS, settings.sources, settings.default_source, settings.hole_age_s)
+    return polars_cycle(settings, lake)
+
+
+def polars_cycle(settings: Settings, lake: Lake) -> BatchCycle:
+    """A cycle by Polars, whichever engine the settings name."""
+    return BatchCycle(
+        lake,
+        log_opener(settings),
+        declared_views(settings.views),
+        settings.sources,
+        settings.default_source,
+        settings.hole_age_s,
+    )
 
 
 def _by_spark(settings: Settings, lake: Lake) -> Cycle:
@@ -81,10 +94,10 @@ def _by_spark(settings: Settings, lake: Lake) -> Cycle:
         ) from error
     return SparkCycle(
         open_session(settings.spark_master),
-        Topic(settings.brokers, settings.topic),
+        Topic(settings.brokers, settings.topic, settings.kafka),
         lake,
         log_opener(settings),
-        VIEWS,
+        declared_views(settings.views),
         settings.sources,
         settings.default_source,
         settings.hole_age_s,

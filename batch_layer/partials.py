@@ -49,6 +49,14 @@ def add_partials(view: View, writer: TableWriter, partials: pl.DataFrame) -> Non
     writer.replace(merged, f"day IN ({days})")
 
 
+def merge_day(view: View, writer: TableWriter, day: str) -> None:
+    """Rewrite a day, such as `2024-08-09`, with one row per group, in one commit."""
+    there = (
+        writer.rows().filter(pl.col("day") == pl.lit(day).str.to_date()).select(view.partial_schema.names()).collect()
+    )
+    writer.replace(with_day(merge(view, there)), f"day IN ('{day}')")
+
+
 def with_day(partials: pl.DataFrame) -> pl.DataFrame:
     """Add the UTC day that partials are parted by."""
     return partials.with_columns(day=pl.col("window_start").dt.date())

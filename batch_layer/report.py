@@ -13,11 +13,12 @@ from twofold.publication import Publication
 def by_lane(parent: Publication, intake: Intake, folded: Folded) -> list[dict[str, Any]]:
     """One row per lane: records read, folded, repeated, rejected, lost, ids missing by now, and the old and new cut.
 
-    Beside the number of lost offsets stands which ones they are, and whether the lane stalled.
+    Of closed lanes only those that had something. Beside the number of lost offsets stands which ones they are, and
+    whether the lane stalled.
 
     An id is missing in the lane of the trade after it, while its gap is open.
     """
-    lanes = sorted({*intake.cut, *folded.accounts, *folded.missing})
+    lanes = sorted({*intake.log.open_lanes(intake.cut), *folded.accounts, *folded.missing})
     return [_row(lane, parent.cut.get(lane, 0), intake, folded) for lane in lanes]
 
 

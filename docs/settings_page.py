@@ -34,7 +34,14 @@ What each source in `TWOFOLD_SOURCES` may say, such as
 """
 
 LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than", "pattern": "matching"}
-KINDS = {"str": "text", "int": "whole number", "float": "number", "Path": "folder"}
+KINDS = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "Path": "folder",
+    "SecretStr": "secret text",
+    "bool": "`true` or `false`",
+}
 
 
 def _default(field: FieldInfo) -> str:
@@ -42,7 +49,7 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if isinstance(value, dict):
         return "shipped: " + ", ".join(f"`{name}`" for name in value)
-    return "empty" if value == "" else f"`{value}`"
+    return f"`{value}`" if str(value) else "empty"
 
 
 def _takes(field: FieldInfo) -> str:

@@ -55,7 +55,7 @@ def batch_cycle(max_records: int | None = None, engine: Literal["polars", "spark
     settings = load_settings()
     lake = Lake(settings.lake_root)
     try:
-        with turn(lake):
+        with turn(lake, settings.cycle_interval_s):
             cycle = open_cycle(settings, lake, engine)
             state, publication = _run(cycle, settings.cycle_max_records if max_records is None else max_records)
             if publication is not None:

@@ -15,9 +15,11 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron, Interval, Schedule
 from prefect.settings import PREFECT_API_URL
 
+from flows.backfill import backfill
 from flows.batch_cycle import batch_cycle
 from flows.end_of_day import end_of_day
 from flows.leftovers import Leftovers
+from flows.maintain import maintain
 from flows.verify_receipts import verify_receipts
 from twofold.errors import SchedulerUnreachable
 from twofold.settings import Settings
@@ -33,6 +35,9 @@ END_OF_DAY = "30 0 * * *"
 
 VERIFICATION = "20 * * * *"
 """When answers are made again, by cron in UTC: each hour."""
+
+MAINTENANCE = "40 * * * *"
+"""When files are joined and removed, by cron in UTC: each hour."""
 
 WAIT_S = 180.0
 """Seconds to wait for a Prefect server that is still starting."""
@@ -63,9 +68,11 @@ def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
     yield _deployment(
         verify_receipts, Cron(VERIFICATION, timezone="UTC"), "Makes answers again from their receipts, and compares."
     )
+    yield _deployment(maintain, Cron(MAINTENANCE, timezone="UTC"), "Joins small files, and removes old ones.")
+    yield _deployment(backfill, None, "Takes trades of files into the lake.")
 
 
-def _deployment(flow: Flow[P, R], schedule: Schedule, description: str) -> RunnerDeployment:
+def _deployment(flow: Flow[P, R], schedule: Schedule | None, description: str) -> RunnerDeployment:
     return RunnerDeployment.from_flow(
         flow,
         name=DEPLOYMENT,

@@ -13,6 +13,7 @@ from prefect.utilities.annotations import opaque
 
 from twofold.errors import (
     ClusterDiffers,
+    EventLogDenied,
     EventLogError,
     LakeUnreachable,
     LogTruncated,
@@ -27,8 +28,8 @@ RETRIES = 3
 """Tries after the first: about 1, 2 and 4 s later, each put off by up to half of that again."""
 
 _MAY_PASS = (EventLogError, LakeUnreachable, ServingUnavailable, OSError)
-_STAYS = (ClusterDiffers, TopicReplaced, LogTruncated)
-"""The event log is another one: that takes a person."""
+_STAYS = (ClusterDiffers, TopicReplaced, LogTruncated, EventLogDenied)
+"""The event log is another one, or does not let us in: that takes a person."""
 
 
 def stage(function: Callable[P, R]) -> Task[P, R]:

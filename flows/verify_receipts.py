@@ -16,9 +16,11 @@ from serving.receipts.differences import differences
 from serving.receipts.opening import open_remaker
 from serving.receipts.sampling import SampledQuestion, sample_questions
 from twofold.errors import AnswersDiffer, GivenUp, ReceiptError
+from twofold.lake import Lake
+from twofold.publication import Publications
 from twofold.serving_client import ask
 from twofold.settings import load_settings
-from twofold.views import VIEWS
+from twofold.views.declared import declared_views
 
 ARTIFACT = "verify-receipts"
 """The key of the artifact that tables what came of each answer."""
@@ -54,21 +56,24 @@ class Checked(NamedTuple):
 @stage
 def take(answers: int, seed: int | None) -> list[Taken]:
     """Ask the serving API questions of chance about what it has; none while it has nothing."""
-    address = load_settings().serving_address
-    newest = ask(address, next(iter(VIEWS)), {"last": 1})["rows"]
+    settings = load_settings()
+    address, key = settings.serving_address, settings.api_key
+    served = Publications(Lake(settings.lake_root)).newest().served
+    views = {name: edition.view for name, edition in served(declared_views(settings.views)).items()}
+    newest = ask(address, next(iter(views)), {"last": 1}, api_key=key)["rows"]
     if not newest:
         return []
     random = Random(seed)  # noqa: S311  # which questions are asked is no secret
     return [
-        Taken(question, ask(address, question.view, question.parameters))
-        for question in sample_questions(newest, VIEWS, answers, random)
+        Taken(question, ask(address, question.view, question.parameters, api_key=key))
+        for question in sample_questions(newest, views, answers, random)
     ]
 
 
 @stage
 def make_again(taken: list[Taken]) -> list[Checked]:
     """Make each answer again from the lake and the event log, with no part of the serving API."""
-    remaker = open_remaker(load_settings(), VIEWS)
+    remaker = open_remaker(load_settings())
     checked = []
     for each in taken:
         try:

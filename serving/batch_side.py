@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from twofold.gaps import GAP_SCHEMA, OpenHoles
 from twofold.lake import Lake
 from twofold.ledger import MARKET
 from twofold.publication import GENESIS, Publication
-from twofold.tables import GAPS, view_table
+from twofold.tables import GAPS
 from twofold.view import View
 
 
@@ -34,23 +35,35 @@ class BatchSide:
     gaps: pl.DataFrame = field(default_factory=GAP_SCHEMA.to_frame)
     holes: OpenHoles = field(default_factory=lambda: OpenHoles(GAP_SCHEMA.to_frame()))
 
+    @cached_property
+    def views(self) -> Mapping[str, View]:
+        """The views that answers can be made of, by name, as the publication has them."""
+        return {name: partials.view for name, partials in self.partials.items()}
+
 
 def load_batch_side(
-    lake: Lake, views: Mapping[str, View], publication: Publication, before: BatchSide | None
+    lake: Lake, declared: Mapping[str, View], publication: Publication, before: BatchSide | None
 ) -> BatchSide:
     """Read the partials and the gaps that a publication names. What `before` has read already is not read again.
 
+    Args:
+        lake: where they are.
+        declared: the views that a new lake is founded with, which are served while nothing was published.
+        publication: which views are served, and which versions of their tables.
+        before: what was read of an earlier publication.
+
     Raises:
         LakeUnreachable: a table cannot be read.
+        ViewUnreadable: a view is not known here.
     """
     partials: dict[str, SortedPartials] = {}
     files: dict[str, frozenset[str]] = {}
-    for name, view in views.items():
-        table = view_table(view).name
+    for name, edition in publication.served(declared).items():
+        table, view = edition.table, edition.view
         version = publication.tables.get(table)
         files[name] = frozenset() if version is None else frozenset(lake.files(table, version))
         known, kept = frozenset[str](), SortedPartials.of(view)
-        if before is not None and before.files[name] <= files[name]:
+        if before is not None and _goes_on(before, view, files[name]):
             known, kept = before.files[name], before.partials[name]
         added = sorted(files[name] - known)
         if added:
@@ -58,6 +71,12 @@ def load_batch_side(
             kept = SortedPartials.of(view, pl.concat([kept.frame, more]))
         partials[name] = kept
     return BatchSide(publication, partials, files, *_gaps(lake, publication, before))
+
+
+def _goes_on(before: BatchSide, view: View, files: frozenset[str]) -> bool:
+    """Whether what was read of a view is a part of these files of it."""
+    known = before.partials.get(view.name)
+    return known is not None and known.view == view and before.files[view.name] <= files
 
 
 def _gaps(lake: Lake, publication: Publication, before: BatchSide | None) -> tuple[pl.DataFrame, OpenHoles]:

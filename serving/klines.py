@@ -20,8 +20,10 @@ DEFAULT = 500
 INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d")
 """Those of Binance's whose windows count from 1970 in UTC, as all windows here. Its weeks and months do not."""
 
-_BARS = ("open", "high", "low", "close", "volume", "notional", "trades")
-_FLOW = ("buy_volume", "buy_notional")
+BARS = ("open", "high", "low", "close", "volume", "notional", "trades")
+FLOW = ("buy_volume", "buy_notional")
+"""The columns of the views `bars` and `taker_flow` that klines are made of."""
+
 _UNUSED = "0"
 _WIDER = 8
 """How many times as far it is looked for klines, where windows without trades have left too few."""
@@ -105,14 +107,14 @@ def klines(bars: pl.DataFrame, flow: pl.DataFrame, interval_us: int) -> bytes:
     notional, trades, the takers' bought volume and notional, and one that is not used. Decimals are text.
     """
     opened_ms = (bars["window_start"].to_physical() // 1000).to_list()
-    values = orjson.loads(columns_json(bars.select(_BARS))) | orjson.loads(columns_json(flow.select(_FLOW)))
+    values = orjson.loads(columns_json(bars.select(BARS))) | orjson.loads(columns_json(flow.select(FLOW)))
     length_ms = interval_us // 1000
     told = [
         [open_ms, *prices, open_ms + length_ms - 1, *others, _UNUSED]
         for open_ms, prices, others in zip(
             opened_ms,
-            zip(*(values[name] for name in _BARS[:5]), strict=True),
-            zip(*(values[name] for name in (*_BARS[5:], *_FLOW)), strict=True),
+            zip(*(values[name] for name in BARS[:5]), strict=True),
+            zip(*(values[name] for name in (*BARS[5:], *FLOW)), strict=True),
             strict=True,
         )
     ]

@@ -6,20 +6,30 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from serving.access.policy import Policy
+from serving.access.scopes import needed_scope
+from serving.access.session import COOKIE
 from serving.problem import MEDIA_TYPE
 
 _FASTAPI_S_OWN = ("HTTPValidationError", "ValidationError")
+_SECURITY = {
+    "key": {"type": "http", "scheme": "bearer", "description": "A key that `twofold keys create` made."},
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "Of POST /v1/session."},
+}
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 
-def describe(app: FastAPI) -> None:
-    """Have an application describe itself so."""
+def describe(app: FastAPI, policy: Policy) -> None:
+    """Have an application describe itself so, and say how to send a key where one is needed."""
     write = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = write()
-        for operations in document["paths"].values():
+        for path, operations in document["paths"].items():
             for operation in operations.values():
+                operation.pop("security", None)
+                if policy.needs_key and needed_scope(path) is not None:
+                    operation["security"] = [{name: []} for name in _SECURITY]
                 _leave_out_never_given(operation["responses"])
                 for status, response in operation["responses"].items():
                     _say_problem(status, response)
@@ -27,6 +37,7 @@ def describe(app: FastAPI) -> None:
                     _say_absent(parameter)
         for name in _FASTAPI_S_OWN:
             document["components"]["schemas"].pop(name, None)
+        document["components"]["securitySchemes"] = _SECURITY if policy.needs_key else {}
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's own guide extends the document

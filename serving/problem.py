@@ -95,8 +95,8 @@ PROBLEMS: dict[str, ProblemType] = {
     ),
     "view_retired": ProblemType(
         HTTPStatus.GONE,
-        "The view is not declared so any more",
-        "The receipt is of a view that is gone, or that means something else by now.",
+        "The lake does not carry the view as it was any more",
+        "The receipt is of an edition of a view that was retired. The detail says by which publication.",
     ),
     "records_gone": ProblemType(
         HTTPStatus.GONE,
@@ -111,7 +111,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "content_too_large": ProblemType(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "The request has a body that is too large",
-        "Only /v1/sql takes a body: a query, of at most 64 KiB.",
+        "Only /v1/sql and /v1/session take a body, of at most 64 KiB.",
     ),
     "address_too_long": ProblemType(
         HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -172,6 +172,41 @@ PROBLEMS: dict[str, ProblemType] = {
         "No more queries in SQL can be taken at this moment",
         "There is a bound on those that run at the same time, and one on those that wait. Ask again after what the "
         "header Retry-After says, in seconds.",
+    ),
+    "foreign_host": ProblemType(
+        HTTPStatus.MISDIRECTED_REQUEST,
+        "This API does not listen under that name",
+        "While no key is needed, the header Host must name this machine: else a page of anywhere could have its own "
+        "name stand for this address and read what its reader may read.",
+    ),
+    "key_needed": ProblemType(
+        HTTPStatus.UNAUTHORIZED,
+        "A key is needed",
+        "Send one in the header `Authorization: Bearer KEY`. Whoever runs serving makes them.",
+    ),
+    "key_invalid": ProblemType(
+        HTTPStatus.UNAUTHORIZED,
+        "The key is not taken",
+        "It was cut off, has expired or was revoked. Ask whoever runs serving for another.",
+    ),
+    "scope_missing": ProblemType(
+        HTTPStatus.FORBIDDEN,
+        "The key does not allow this",
+        "Each key is for `read`, `stream` or `sql`, or several of these. The detail says which is needed.",
+    ),
+    "too_many_requests": ProblemType(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "One caller asks too much at a time",
+        "There is a bound on the requests of each key, or each address where no keys are needed, and one on its "
+        "streams. The detail says which was met. Come back after what the header Retry-After says, in seconds.",
+    ),
+    "malformed": ProblemType(
+        HTTPStatus.BAD_REQUEST, "This is no HTTP request", "The bytes that came cannot be read as HTTP/1.1."
+    ),
+    "too_slow": ProblemType(
+        HTTPStatus.REQUEST_TIMEOUT,
+        "The request did not come in time",
+        "A request must have come whole some seconds after it began. The connection is closed.",
     ),
     "not_ready": ProblemType(
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from serving.batch_side import BatchSide, load_batch_side
 from serving.query import BaseChoice
 from serving.speed_side import SpeedSide
+from twofold.account import Account, add_accounts
 from twofold.errors import BaseGone, LakeError, LakeUnreachable, SpeedAway, TwofoldError
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
@@ -46,6 +47,19 @@ class Pair:
         """Up to where records are in the answer, per lane."""
         return self.speed.header.positions if self.speed else self.batch.publication.cut
 
+    def serves(self, view: View) -> bool:
+        """Whether a view is served as it stands there: it may have been changed since a question to it was read."""
+        served = self.batch.views.get(view.name)
+        return served is view or (
+            served is not None and (served.hash, [*served.columns]) == (view.hash, [*view.columns])
+        )
+
+    @property
+    def accounts(self) -> dict[str, Account]:
+        """What became of every record below the positions, for each lane that there is."""
+        accounts = add_accounts(self.batch.publication.accounts, self.speed.accounts if self.speed else {})
+        return {lane: accounts.get(lane, Account()) for lane in {*self.positions, *accounts}}
+
 
 class Speed(Protocol):
     """Something that knows the state of the speed layer: one worker, or several as if they were one."""
@@ -77,7 +91,7 @@ class Seam:
 
     @property
     def lake(self) -> Lake:
-        """Where publications are read from."""
+        """The lake that is followed."""
         return self._lake
 
     def pair(self, base: BaseChoice) -> Pair:
@@ -99,6 +113,11 @@ class Seam:
                 "published. Ask again in a second, or ask for the published side alone by base=published."
             )
         return replace(self.current, mode=self.mode)
+
+    def views(self, base: BaseChoice) -> Mapping[str, View]:
+        """The views that are served: by the pair that answers come from now, and till there is one as declared."""
+        batch = self.newest if base == "published" or self.current is None else self.current.batch
+        return self._views if batch is None else batch.views
 
     def start(self) -> None:
         """Start following."""
@@ -147,7 +166,7 @@ class Seam:
         except BaseGone:
             speed = None
         caught_up = speed is not None and speed.header.state != "catching_up"
-        if speed is not None and caught_up and _takes_nothing_back(newest, speed.header.positions, current):
+        if speed is not None and caught_up and _may_follow(newest, speed, current):
             self.current = Pair(newest, speed)
             self.mode = speed.header.state
         elif current is not None and current.speed is not None:
@@ -193,6 +212,15 @@ class Seam:
                 log.exception("Following failed; trying again")
                 self._stopping.wait(_LOOK_S)
             self._stopping.wait(pause_s)
+
+
+def _may_follow(batch: BatchSide, speed: SpeedSide, current: Pair | None) -> bool:
+    """Whether the pair of these two can take the place of another: of one meaning, and taking nothing back.
+
+    Their views are those of one publication. Only before the first of all is each side's what it was told itself.
+    """
+    is_one = all(name in batch.views and batch.views[name].hash == view.hash for name, view in speed.views.items())
+    return is_one and _takes_nothing_back(batch, speed.header.positions, current)
 
 
 def _takes_nothing_back(batch: BatchSide, positions: Positions, current: Pair | None) -> bool:

@@ -35,6 +35,11 @@ class SortedPartials:
         counted = runs.agg(pl.col("begin").first(), pl.len())
         return {(venue, symbol): (begin, count) for venue, symbol, begin, count in counted.rows()}
 
+    @cached_property
+    def newest_windows(self) -> pl.DataFrame:
+        """The start of the newest window of each market: venue, symbol and window start."""
+        return self.frame[[begin + count - 1 for begin, count in self.markets.values()]].select(_ORDER)
+
     def about(
         self,
         venue: str | None = None,

@@ -11,9 +11,10 @@ import pyarrow as pa
 from pyarrow import flight
 
 from twofold.account import Account, accounts_from_json
+from twofold.definition import read
 from twofold.errors import BaseGone, SpeedAway
 from twofold.fold import merge
-from twofold.lane import ALL_LANES, Share
+from twofold.lane import ALL_LANES, Share, lags
 from twofold.ledger import Market
 from twofold.speed_state import CHANGES, BaseGoneNotice, ChangesRequest, SpeedHeader, unpack
 from twofold.view import View
@@ -37,6 +38,7 @@ class SpeedSide:
         accounts: By lane, from the cut on.
         heard_at_s: When it was heard, on the monotonic clock.
         news: The parts that came with the last change, by name (`twofold.speed_state`).
+        views: What the partials are of, by name.
     """
 
     header: SpeedHeader
@@ -44,6 +46,7 @@ class SpeedSide:
     accounts: Mapping[str, Account] = field(default_factory=dict)
     heard_at_s: float = 0.0
     news: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    views: Mapping[str, View] = field(default_factory=dict)
 
     def partials(self, view: str) -> pl.DataFrame:
         """All partials of a view; several of one group are normal."""
@@ -56,17 +59,15 @@ class SpeedSide:
     @property
     def lag_records(self) -> int:
         """Records that were in the log, when the worker last looked, and are not in these positions."""
-        ends, positions = self.header.ends, self.header.positions
-        return sum(max(0, end - positions.get(lane, 0)) for lane, end in ends.items())
+        return sum(lags(self.header.ends, self.header.positions).values())
 
 
 class SpeedClient:
     """Asks the speed worker."""
 
-    def __init__(self, address: str, views: Mapping[str, View], share: Share = ALL_LANES) -> None:
+    def __init__(self, address: str, share: Share = ALL_LANES) -> None:
         self._address = address
         self._share = share
-        self._views = views
         self._client: flight.FlightClient | None = None
 
     def follow(self, sequence: int, known: SpeedSide | None, wait_ms: int, shared: Shared = None) -> SpeedSide:
@@ -81,6 +82,7 @@ class SpeedClient:
         Raises:
             BaseGone: the worker does not hold that base.
             SpeedAway: the worker does not answer.
+            ViewUnreadable: it folds a view that is not known here.
         """
         # A state that was catching up came without partials, so that there is nothing to add changes to.
         has_partials = known is not None and known.header.state != "catching_up"
@@ -95,10 +97,12 @@ class SpeedClient:
         header, changes = self._ask(request)
         news = {name: changes.pop(name) for name in header.parts}
         if since is None or header.whole:
+            views: Mapping[str, View] = {name: read(text, its) for name, (its, text) in header.definitions.items()}
             frames: dict[str, tuple[pl.DataFrame, ...]] = {name: (frame,) for name, frame in changes.items()}
         else:
-            frames = {name: self._grown(name, since.frames.get(name, ()), frame) for name, frame in changes.items()}
-        return SpeedSide(header, frames, accounts_from_json(header.accounts), monotonic(), news)
+            views, before = since.views, since.frames
+            frames = {name: _grown(views[name], before.get(name, ()), frame) for name, frame in changes.items()}
+        return SpeedSide(header, frames, accounts_from_json(header.accounts), monotonic(), news, views)
 
     def head(self, sequence: int) -> SpeedHeader:
         """Where a base's fold stands now.
@@ -114,19 +118,6 @@ class SpeedClient:
         if self._client is not None:
             self._client.close()
             self._client = None
-
-    def _grown(self, name: str, frames: tuple[pl.DataFrame, ...], change: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
-        if change.is_empty():
-            return frames
-        if len(frames) < FRAMES:
-            return (*frames, change)
-        # An older frame is merged with the newer ones once these have come to its size, so that a row is merged a few
-        # times, however long the base is and however many rows there are.
-        kept, rows = len(frames), change.height
-        while kept and (kept > FRAMES // 2 or frames[kept - 1].height <= rows):
-            kept -= 1
-            rows += frames[kept].height
-        return (*frames[:kept], merge(self._views[name], pl.concat([*frames[kept:], change])))
 
     def _ask(self, request: ChangesRequest) -> tuple[SpeedHeader, dict[str, pl.DataFrame]]:
         header, changes = unpack(self._call(request))
@@ -153,3 +144,18 @@ class SpeedClient:
                 f"The speed worker does not answer at {self._address}. Start it with `twofold speed`, or look at its "
                 "log."
             ) from error
+
+
+def _grown(view: View, frames: tuple[pl.DataFrame, ...], change: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
+    """Partials of a view, with those of a change."""
+    if change.is_empty():
+        return frames
+    if len(frames) < FRAMES:
+        return (*frames, change)
+    # An older frame is merged with the newer ones once these have come to its size, so that a row is merged a few
+    # times, however long the base is and however many rows there are.
+    kept, rows = len(frames), change.height
+    while kept and (kept > FRAMES // 2 or frames[kept - 1].height <= rows):
+        kept -= 1
+        rows += frames[kept].height
+    return (*frames[:kept], merge(view, pl.concat([*frames[kept:], change])))

@@ -54,12 +54,9 @@ class _Mirror:
 class _Base:
     """What is known of all workers on one base, and which markets they share."""
 
-    def __init__(
-        self, sequence: int, workers: Sequence[SpeedReplicas], views: Mapping[str, View], executor: Executor
-    ) -> None:
+    def __init__(self, sequence: int, workers: Sequence[SpeedReplicas], executor: Executor) -> None:
         self._sequence = sequence
         self._workers = workers
-        self._views = views
         self._executor = executor
         self._shared: set[Market] = set()
         self._overlapping: set[Market] = set()
@@ -70,6 +67,11 @@ class _Base:
     def sides(self) -> list[SpeedSide]:
         """The state of each worker that has been heard."""
         return [mirror.side for mirror in self._mirrors if mirror.side]
+
+    @property
+    def views(self) -> Mapping[str, View]:
+        """What the partials are of, by name: a function of the base."""
+        return self.sides[0].views
 
     def follow(self, wait_ms: int) -> None:
         """Take in what is new, until no ids overlap that are not of shared markets."""
@@ -84,7 +86,7 @@ class _Base:
         copies = [mirror.copies for mirror in self._mirrors]
         before, settled = self._settled
         if self._shared and (len(before) < len(copies) or any(a is not b for a, b in zip(before, copies, strict=True))):
-            settled = settle(copies, self._views)
+            settled = settle(copies, self.views)
             self._settled = copies, settled
         return settled
 
@@ -123,11 +125,8 @@ class _Base:
 class SpeedWorkers:
     """Asks all workers, and gives what they know as one state."""
 
-    def __init__(
-        self, workers: Sequence[SpeedReplicas], views: Mapping[str, View], executor: Executor | None = None
-    ) -> None:
+    def __init__(self, workers: Sequence[SpeedReplicas], executor: Executor | None = None) -> None:
         self._workers = workers
-        self._views = views
         self._executor = executor or ThreadPoolExecutor(_BASES * len(workers), "speed-workers")
         self._bases: dict[int, _Base] = {}
 
@@ -149,9 +148,9 @@ class SpeedWorkers:
         accounts = dict(settled.moves)
         for side in sides:
             accounts = add_accounts(accounts, side.accounts)
-        frames = {name: tuple(frame for side in sides for frame in side.frames[name]) for name in self._views}
+        frames = {name: tuple(frame for side in sides for frame in side.frames[name]) for name in base.views}
         frames |= {name: (*frames[name], partials) for name, partials in settled.partials.items()}
-        return SpeedSide(_together(sides, accounts), frames, accounts, heard_at_s)
+        return SpeedSide(_together(sides, accounts), frames, accounts, heard_at_s, views=base.views)
 
     def close(self) -> None:
         """Close the connections."""
@@ -160,7 +159,7 @@ class SpeedWorkers:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _begun(self, sequence: int) -> _Base:
-        return _Base(sequence, self._workers, self._views, self._executor)
+        return _Base(sequence, self._workers, self._executor)
 
 
 def _together(sides: Sequence[SpeedSide], accounts: Mapping[str, Account]) -> SpeedHeader:
@@ -184,14 +183,12 @@ def _together(sides: Sequence[SpeedSide], accounts: Mapping[str, Account]) -> Sp
     )
 
 
-def speed_of(
-    addresses: Sequence[Sequence[str]], views: Mapping[str, View]
-) -> SpeedClient | SpeedReplicas | SpeedWorkers:
+def speed_of(addresses: Sequence[Sequence[str]]) -> SpeedClient | SpeedReplicas | SpeedWorkers:
     """What asks the speed workers at these addresses: for each worker, by its number, those of its replicas."""
     if [len(replicas) for replicas in addresses] == [1]:
-        return SpeedClient(addresses[0][0], views)
+        return SpeedClient(addresses[0][0])
     workers = [
-        SpeedReplicas([SpeedClient(address, views, Share(number, len(addresses))) for address in replicas])
+        SpeedReplicas([SpeedClient(address, Share(number, len(addresses))) for address in replicas])
         for number, replicas in enumerate(addresses)
     ]
-    return workers[0] if len(workers) == 1 else SpeedWorkers(workers, views)
+    return workers[0] if len(workers) == 1 else SpeedWorkers(workers)

@@ -23,6 +23,9 @@ PRICES = ("open", "high", "low", "close")
 _MINUTES = (1, 3, 5, 15, 30, 60, 120, 240, 360, 480, 720)
 _MINUTE_US = 60_000_000
 _DAY, _DAY_US = "1D", 86_400_000_000
+COLUMNS = (*PRICES, "volume")
+"""The columns of the view `bars` that charts are made of."""
+
 _BARS = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume"}
 
 

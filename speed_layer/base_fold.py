@@ -15,6 +15,7 @@ from speed_layer.correction import Correction, find_correction
 from speed_layer.partial_log import PartialLog
 from twofold.account import Account, add_accounts, count_by_lane
 from twofold.decoding import decode
+from twofold.definition import written
 from twofold.fold import fold
 from twofold.lane import Positions
 from twofold.records import Lost, RecordBatch, lost_by_lane, read_by_lane
@@ -44,6 +45,7 @@ class BaseFold:
         self.base = base
         self.incarnation = uuid4().hex
         self.snapshot = Snapshot(1, dict(base.cut), {}, None, {name: PartialLog(view) for name, view in views.items()})
+        self.definitions = {name: (view.hash, written(view)) for name, view in views.items()}
         self._views = views
         self._sources = sources
         self._default_source = default_source

@@ -16,7 +16,7 @@ from speed_layer.base import load_base
 from speed_layer.base_fold import BaseFold, Snapshot
 from speed_layer.reading import Reading
 from twofold.account import accounts_to_json
-from twofold.errors import BaseGone, DecoderDiffers, LakeError
+from twofold.errors import BaseGone, DecoderDiffers, LakeError, ViewUnreadable
 from twofold.lake import Lake
 from twofold.lane import ALL_LANES, Share
 from twofold.ledger import MARKET, Ledger
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Refused:
-    """The newest publication, which another decoder made, and since when there have been only such."""
+    """The newest publication, which another version made, and since when there have been only such."""
 
     sequence: int
     since_s: float  # on the monotonic clock
@@ -72,6 +72,16 @@ class SpeedWorker:
         self._refused: _Refused | None = None
         self._stopping = threading.Event()
 
+    @property
+    def readings(self) -> Mapping[int, Reading]:
+        """The reading of each base that is held, by its sequence; a mapping that was given does not change."""
+        return self._readings
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the newest publication is refused, since another decoder made it."""
+        return self._refused is not None
+
     def run(self) -> None:
         """Follow the publications until stopped."""
         try:
@@ -92,8 +102,9 @@ class SpeedWorker:
     def look(self) -> None:
         """Start a fold on the newest publication if there is news, replace a failed one, let old ones go.
 
-        A publication that another decoder made is refused, which the log says once for each. The bases before it are
-        held for the grace of any old base, and then let go: what has been published moves on without this worker.
+        A publication that another decoder made, or that has a view which is not known here, is refused, which the log
+        says once for each. The bases before it are held for the grace of any old base, and then let go: what has been
+        published moves on without this worker.
         """
         if self._drop_failed():
             self._stopping.wait(RETRY_S)
@@ -108,7 +119,9 @@ class SpeedWorker:
                 return
             base = load_base(self._lake, publication, self._sources)
             base = replace(base, cut=self._share.of(base.cut))
-        except DecoderDiffers as error:
+            served = publication.served(self._views)
+            views = {name: edition.view for name, edition in served.items()}
+        except (DecoderDiffers, ViewUnreadable) as error:
             self._refuse(publication.sequence, error)
             return
         except LakeError as error:
@@ -116,7 +129,7 @@ class SpeedWorker:
             return
         self._refused = None
         self._let_go(catching_up)
-        fold = BaseFold(base, self._views, self._sources, self._default_source)
+        fold = BaseFold(base, views, self._sources, self._default_source)
         predecessor = self._readings[max(self._readings)] if self._readings else None
         reading = Reading(fold, self._open_reader, partial(self._out_of_memory, fold), predecessor)
         reading.start()
@@ -149,6 +162,7 @@ class SpeedWorker:
             newest_event_us=snapshot.newest_event_us,
             lost=[(gap.lane, gap.first_offset, gap.next_offset) for gap in snapshot.lost],
             sources_hash=self._sources_hash,
+            definitions=fold.definitions if whole else {},
             views=[name for name in frames if name in snapshot.logs],
             parts=[name for name in frames if name not in snapshot.logs],
             worker=self._share.worker,
@@ -181,7 +195,7 @@ class SpeedWorker:
             return
         self._let_go({sequence for sequence in self._readings if sequence < max(ready)})
 
-    def _refuse(self, sequence: int, error: DecoderDiffers) -> None:
+    def _refuse(self, sequence: int, error: LakeError) -> None:
         before = self._refused
         if before is None or before.sequence != sequence:
             log.warning("Refused base %s. %s", sequence, error)

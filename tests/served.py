@@ -14,11 +14,12 @@ from eventually import eventually
 from fastapi import FastAPI
 from vouched import vouching
 
+from serving.access.policy import Policy
 from serving.app import make_app
 from serving.push.hub import TIMING, Timing
 from serving.receipts.vouching import Receipts
 from serving.seam import Pair, Seam
-from serving.server import Server
+from serving.server import Server, configured
 from serving.speed_side import SpeedClient
 from twofold.lake import Lake
 from twofold.views import VIEWS
@@ -89,17 +90,18 @@ def served(
     timing: Timing = TIMING,
     listening: socket.socket | None = None,
     port: int = 0,
+    policy: Policy | None = None,
 ) -> Iterator[Served]:
     """Run the serving API over a lake and a speed worker; by default no event log is there to make answers again.
 
     With `worker_left` it is as if a worker had been heard at the cut and had left.
     """
-    seam = Seam(lake, SpeedClient(speed_address, VIEWS), VIEWS)
+    seam = Seam(lake, SpeedClient(speed_address), VIEWS)
     if worker_left:
         seam.look_at_lake()
         assert seam.newest is not None
         seam.current = Pair(seam.newest)
-    app = make_app(seam, VIEWS, receipts or vouching(lake), timing)
+    app = make_app(seam, receipts or vouching(lake), timing, policy)
     with running(app, listening, port) as client:
         yield Served(client, seam, app.state.server)
 
@@ -107,7 +109,7 @@ def served(
 @contextmanager
 def running(app: FastAPI, listening: socket.socket | None = None, port: int = 0) -> Iterator[httpx.Client]:
     """Run an application on a free port, a certain one, or a socket that listens already; gives a client of it."""
-    config = uvicorn.Config(app, port=port, log_level="warning", ws_per_message_deflate=False)
+    config = configured(app, "127.0.0.1", port)
     server = Server(config, app.state.hub) if hasattr(app.state, "hub") else uvicorn.Server(config)
     app.state.server = server
     sockets = None if listening is None else [listening]

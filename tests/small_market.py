@@ -103,9 +103,13 @@ class SmallMarket:
 
     def cycle(self, max_records: int = 1_000_000) -> Publication:
         """Run one batch cycle over what is logged, and publish also if that is nothing."""
-        cycle = BatchCycle(self.lake, self.log.open_reader, self.views, self.sources, "simulator", self._hole_age_s)
+        cycle = self.new_cycle()
         intake = cycle.ingest(max_records)
         return cycle.publish(intake, cycle.fold(intake))
+
+    def new_cycle(self) -> BatchCycle:
+        """A batch cycle from the newest publication on, with nothing taken in yet."""
+        return BatchCycle(self.lake, self.log.open_reader, self.views, self.sources, "simulator", self._hole_age_s)
 
     def worker(self, memory_bytes: int = ROOMY_BYTES) -> SpeedWorker:
         """A speed worker over the log and the lake, not running yet."""

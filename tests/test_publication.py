@@ -13,16 +13,21 @@ from laws.commit_points import telling, watched
 
 from twofold import publication
 from twofold.account import Account
+from twofold.edition import Edition
 from twofold.errors import DecoderDiffers, LakeUnreachable, NoLake, Superseded, UnknownName
 from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.publication import GENESIS, PUBLICATIONS, Publication, Publications, found_lake, publish
+from twofold.views import VIEWS
 
 FIRST = Publication(
     sequence=1,
     published_at=datetime(2024, 8, 9, 10, 0, 0, 123456, tzinfo=UTC),
     cut={"t/1": 7, "t/0": 2**53 + 1},
     tables={"raw": 3, "trades": 1},
-    view_hashes={"bars": "0123456789abcdef"},
+    editions=(
+        Edition.of(VIEWS["bars"], "served", 1, "views/bars"),
+        Edition("bars", "0123456789abcdef", "retired", 1, "views/bars-0123456789abcdef"),
+    ),
     decoder_hash="fedcba9876543210",
     witnesses={"binance": [3, 2, 1], "simulator": []},
     arrivals={"binance": 4},
@@ -147,3 +152,11 @@ def test_a_lake_of_another_version_is_refused_with_what_it_lacks(tmp_path: Path)
     TableWriter(other, TableSpec(PUBLICATIONS.name, pl.Schema(earlier)))
     with pytest.raises(LakeUnreachable, match=r"another version of Twofold: .* no arrivals\. Begin a new lake"):
         Publications(other).newest()
+
+
+def test_what_is_served_is_what_is_declared_until_something_was_published() -> None:
+    assert {name: edition.view for name, edition in GENESIS.served(VIEWS).items()} == VIEWS
+    changed = replace(FIRST.editions[0], hash="1", state="beside")
+    published = replace(FIRST, editions=(*FIRST.editions, changed))
+    assert published.served(VIEWS) == {"bars": FIRST.editions[0]}
+    assert published.view_hashes == {"bars": VIEWS["bars"].hash}

@@ -98,7 +98,7 @@ def test_settings_cannot_be_changed_afterwards() -> None:
 
 
 @pytest.mark.parametrize("address", ["localhost", "127.0.0.1:", ":18080", "127.0.0.1:http", "http://127.0.0.1:1"])
-@pytest.mark.parametrize("name", ["TWOFOLD_SPEED_ADDRESS", "TWOFOLD_SERVING_ADDRESS"])
+@pytest.mark.parametrize("name", ["TWOFOLD_SPEED_ADDRESS", "TWOFOLD_SERVING_ADDRESS", "TWOFOLD_SPEED_METRICS_ADDRESS"])
 def test_an_address_is_a_host_and_a_port(monkeypatch: pytest.MonkeyPatch, name: str, address: str) -> None:
     monkeypatch.setenv(name, address)
     with pytest.raises(SettingsError, match=name):
@@ -114,6 +114,17 @@ def test_several_speed_workers_and_replicas_stand_in_one_setting(monkeypatch: py
     for worker, replica, words in ((2, 0, "no speed worker 2.*has 2"), (0, 1, "no replica 1 of speed worker 0.*has 1")):
         with pytest.raises(SettingsError, match=words):
             settings.speed_listens_at(worker, replica)
+
+
+def test_each_speed_worker_and_replica_tells_its_metrics_at_a_port_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().speed_tells_metrics_at(0, 0) == ""
+    monkeypatch.setenv("TWOFOLD_SPEED_ADDRESS", "a:1,b:2|c:3")
+    monkeypatch.setenv("TWOFOLD_SPEED_METRICS_ADDRESS", "127.0.0.1:18816")
+    settings = load_settings()
+    told = [settings.speed_tells_metrics_at(*which) for which in ((0, 0), (1, 0), (1, 1))]
+    assert told == ["127.0.0.1:18816", "127.0.0.1:18817", "127.0.0.1:18818"]
+    with pytest.raises(SettingsError, match="no speed worker 2"):
+        settings.speed_tells_metrics_at(2, 0)
 
 
 @pytest.mark.parametrize("addresses", ["a:1,", "a:1||b:2", "a:1;b:2", "a:1, b:2", "a:1,a:1", "a:1|b:2,b:2"])
@@ -148,3 +159,35 @@ def test_a_wire_format_whose_ids_are_numbers_cannot_be_declared_opaque(monkeypat
     monkeypatch.setenv("TWOFOLD_SOURCES", json.dumps({"dex": KEYED | {"wire_format": "binance"}}))
     with pytest.raises(SettingsError, match=r"TWOFOLD_SOURCES.dex.*only `canonical` has opaque ones"):
         load_settings()
+
+
+@pytest.mark.parametrize("origins", ["*", "https://a.example/", "a.example", "https://a.example,null"])
+def test_an_origin_is_a_scheme_and_a_host(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
+    monkeypatch.setenv("TWOFOLD_ALLOWED_ORIGINS", origins)
+    with pytest.raises(SettingsError, match=r"TWOFOLD_ALLOWED_ORIGINS: .*is no origin"):
+        load_settings()
+
+
+def test_origins_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().origins == frozenset()
+    monkeypatch.setenv("TWOFOLD_ALLOWED_ORIGINS", "https://a.example, http://127.0.0.1:3000")
+    assert load_settings().origins == {"https://a.example", "http://127.0.0.1:3000"}
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ({"BOOTSTRAP_SERVERS": "kafka:9093", "KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "TWOFOLD_KAFKA_USER"),
+        ({"KAFKA_SECURITY_PROTOCOL": "SSL"}, "TWOFOLD_BOOTSTRAP_SERVERS"),
+        ({"BOOTSTRAP_SERVERS": "kafka:9093", "KAFKA_PASSWORD": "s3cret"}, "are not sent"),
+        ({"BOOTSTRAP_SERVERS": "kafka:9093", "KAFKA_SECURITY_PROTOCOL": "TLS"}, "TWOFOLD_KAFKA_SECURITY_PROTOCOL"),
+    ],
+)
+def test_how_to_connect_to_kafka_must_be_whole(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, str], complaint: str
+) -> None:
+    for name, value in more.items():
+        monkeypatch.setenv(f"TWOFOLD_{name}", value)
+    with pytest.raises(SettingsError, match=complaint) as refused:
+        load_settings()
+    assert "s3cret" not in str(refused.value)

@@ -28,7 +28,7 @@ def test_two_views_are_shipped() -> None:
 
 def test_an_unknown_view_names_those_that_exist() -> None:
     with pytest.raises(UnknownName, match=r"no view 'bar'\. Did you mean 'bars'\? Known: bars, taker_flow"):
-        view_named("bar")
+        view_named("bar", VIEWS)
 
 
 def test_a_hash_does_not_depend_on_the_name() -> None:

@@ -13,16 +13,20 @@
     │   ├── NotAcceptable        its answer cannot be written in a way that was asked for
     │   ├── CursorGone           the answer that a cursor goes on with is no longer held
     │   ├── ServingUnavailable   serving does not answer, or has nothing to answer from at this moment
+    │   │   └── ViewChanged      the view was changed while it was asked; the same question can be asked anew
     │   ├── TooManyStreams       as many streams are read as serving can give
     │   ├── SqlRefused           a query in SQL is not one SELECT over the views, or DuckDB refuses it
     │   ├── QueryAborted         the process that ran a query in SQL ended before it had answered
-    │   └── TooManyQueries       as many queries in SQL run and wait as serving can take
+    │   ├── TooManyQueries       as many queries in SQL run and wait as serving can take
+    │   ├── TooManyRequests      one caller asks, or reads streams, more than it may
+    │   └── AccessDenied         serving needs an API key, or another one than was sent
     ├── ArithmeticOverflow       a sum left the range of its decimal type
     ├── CaptureError             a file of trades cannot be read
     ├── PositionsUnreadable      a file of positions cannot be read
     ├── SchedulerUnreachable     no Prefect server answers
     ├── EventLogError
     │   ├── EventLogUnreachable  no broker answers
+    │   ├── EventLogDenied       the brokers do not let us in, or not do what was asked
     │   ├── TopicMissing         the topic does not exist
     │   ├── ClusterDiffers       positions are of the same topic in another cluster
     │   ├── TopicReplaced        positions are of a topic that was deleted and made anew
@@ -34,6 +38,8 @@
     │   ├── NoLake               there is no lake at the root yet
     │   ├── GivenUp              a publication was given up; nothing can be made again from it
     │   ├── DecoderDiffers       a publication was made by another decoder than the one at hand
+    │   ├── ViewUnreadable       a view in the lake is made of what this version does not know
+    │   ├── ViewDiffers          a view cannot be changed as asked, as things stand
     │   ├── FeatureForeign       a table has a protocol feature that not every engine can use
     │   ├── TurnTaken            another batch cycle is at work
     │   └── Superseded           another writer committed first; nothing of this cycle is public
@@ -43,7 +49,7 @@
     │   ├── ReceiptInvalid       the token is not one that this deployment signed
     │   ├── PublicationUnknown   the lake has no such publication
     │   ├── MeaningDiffers       decoder, sources or publication are others than the receipt names
-    │   ├── ViewRetired          the view is not declared so any more
+    │   ├── ViewRetired          the lake does not carry the view as it was any more
     │   ├── RecordsGone          records above the cut are neither in the lake nor in the event log
     │   └── AnswersDiffer        answers came out otherwise when they were made again, or could not be
     ├── SpeedError
@@ -136,6 +142,13 @@ class ServingUnavailable(QueryError):
     """The serving API does not answer, or has nothing to answer from at this moment; ask again."""
 
 
+class ViewChanged(ServingUnavailable):
+    """A view was changed while it was asked, or followed; ask the same anew."""
+
+    def __init__(self, view: str) -> None:
+        super().__init__(f"The view {view!r} has just been changed. Ask the same anew: it is served as it is by now.")
+
+
 class TooManyStreams(QueryError):
     """As many streams are read, or questions followed, as serving can give; come back later."""
 
@@ -150,6 +163,14 @@ class QueryAborted(QueryError):
 
 class TooManyQueries(QueryError):
     """As many queries in SQL run, and wait, as serving can take; ask again."""
+
+
+class TooManyRequests(QueryError):
+    """One caller makes more requests, or reads more streams, than it may; come back later."""
+
+
+class AccessDenied(QueryError):
+    """The serving API needs a key, does not take the one that was sent, or not for what was asked."""
 
 
 class ArithmeticOverflow(TwofoldError):
@@ -174,6 +195,10 @@ class EventLogError(TwofoldError):
 
 class EventLogUnreachable(EventLogError):
     """No broker answers at the configured addresses."""
+
+
+class EventLogDenied(EventLogError):
+    """The brokers do not take user name and password, are not who they should be, or the user may not do that."""
 
 
 class TopicMissing(EventLogError):
@@ -227,6 +252,14 @@ class DecoderDiffers(LakeError):
     """A publication was made by another decoder than the one at hand: the two may make different trades of a record."""
 
 
+class ViewUnreadable(LakeError):
+    """A view that the lake carries is made of what this version of Twofold does not know, or means something else."""
+
+
+class ViewDiffers(LakeError):
+    """A view cannot be changed as asked, since the lake has it otherwise; the message says what there is."""
+
+
 class FeatureForeign(LakeError):
     """A table has a protocol feature that not every engine of the batch layer can read and write."""
 
@@ -264,7 +297,7 @@ class MeaningDiffers(ReceiptError):
 
 
 class ViewRetired(ReceiptError):
-    """A receipt is of a view that is not declared any more, or means something else by now."""
+    """A receipt is of an edition of a view that was retired, or that the lake never had."""
 
 
 class RecordsGone(ReceiptError):

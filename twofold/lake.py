@@ -142,7 +142,8 @@ class TableWriter:
     def bring_back(self, published: int | None) -> None:
         """Drop what was written after the published version (None: nothing was published yet) and never published.
 
-        The published content becomes the head, as a new version; published versions are never touched.
+        The published content becomes the head, as a new version; published versions are never touched. Where the log
+        does not reach back to the first version, which was empty, an empty one is written.
 
         Raises:
             Superseded: someone else has committed to the table since this writer looked.
@@ -150,6 +151,9 @@ class TableWriter:
         wanted = 0 if published is None else published
         parent = self.version
         if parent != wanted:
+            if published is None and not self._opens(wanted):
+                self.replace(self.spec.schema.to_frame())
+                return
             with _committing(self.spec.name):
                 self._table.restore(wanted, **_ON_PARENT)
             self._check_parent(parent)
@@ -184,6 +188,19 @@ class TableWriter:
         """
         self._write(frame, where, replaces=True)
 
+    def compact(self, target_bytes: int) -> None:
+        """Join small data files to some of about that size, in one commit if there are any; no row changes.
+
+        Raises:
+            Superseded: someone else has committed to the table since this writer looked.
+        """
+        parent = self.version
+        with _committing(self.spec.name):
+            self._table.optimize.compact(target_size=target_bytes, max_concurrent_tasks=1, **_ON_PARENT)
+        if self.version != parent:
+            self._check_parent(parent)
+            self.settle()
+
     @property
     def address(self) -> str:
         """Where the table is, for an engine that writes to it by itself."""
@@ -215,6 +232,13 @@ class TableWriter:
                 write_deltalake(self._table, rows, mode="append", **_ON_PARENT)
         self._check_parent(parent)
         self.settle()
+
+    def _opens(self, version: int) -> bool:
+        try:
+            self._lake.open(self.spec.name, version)
+        except LakeUnreachable:
+            return False
+        return True
 
     def _make_durable(self) -> None:
         if self._lake.is_local:

@@ -11,9 +11,12 @@ Positions = Mapping[str, int]
 """Lane name to the next offset to read; exclusive. A cut is the positions that a publication has taken in."""
 
 
+_IMPORT = "import-"
+
+
 @dataclass(frozen=True, order=True, slots=True)
 class Lane:
-    """One ordered source of records: a partition of a topic, known by the topic's id and not by its name.
+    """One ordered source of records: a partition of a topic, known by the topic's id and not by its name, or an import.
 
     Where offsets of a partition came to stand for other records, since its log had lost its end or is another
     cluster's, what comes from then on is the next `succession`, a lane of its own.
@@ -26,6 +29,16 @@ class Lane:
     def __str__(self) -> str:
         name = f"{self.topic_id}/{self.partition}"
         return f"{name}~{self.succession}" if self.succession else name
+
+    @classmethod
+    def of_import(cls, import_id: str) -> Lane:
+        """The lane of an import: `import-<id>/0`, whose offsets are the numbers of its rows."""
+        return cls(f"{_IMPORT}{import_id}", 0)
+
+    @property
+    def is_import(self) -> bool:
+        """Whether it is of an import, so that no event log has it. No topic id begins so: they are UUIDs."""
+        return self.topic_id.startswith(_IMPORT)
 
     @classmethod
     def parse(cls, name: str) -> Lane:
@@ -73,3 +86,8 @@ def positions_from_json(text: str) -> dict[str, int]:
 def at_least(positions: Positions, other: Positions) -> bool:
     """Whether `positions` have reached `other` in every lane of `other`."""
     return all(positions.get(lane, 0) >= offset for lane, offset in other.items())
+
+
+def lags(ends: Positions, positions: Positions) -> dict[str, int]:
+    """Records between positions and the ends of the lanes, per lane."""
+    return {lane: max(0, end - positions.get(lane, 0)) for lane, end in ends.items()}

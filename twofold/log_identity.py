@@ -30,11 +30,12 @@ class LogIdentity:
     def open_lanes(self, cut: Positions) -> dict[str, int]:
         """The part of a cut that reading goes on from: lanes of this topic, of each partition the newest one.
 
-        All others are closed: nothing comes in them any more, and they stay where they are.
+        All others are closed: the log brings nothing in them any more, and they stay where they are. Those of imports
+        are never the log's, also while it is not known which log there is.
         """
         newest: dict[tuple[str, int], Lane] = {}
         for lane in map(Lane.parse, cut):
-            if self.topic_id in ("", lane.topic_id):
+            if not lane.is_import and self.topic_id in ("", lane.topic_id):
                 place = (lane.topic_id, lane.partition)
                 newest[place] = max(lane, newest.get(place, lane))
         return {str(lane): cut[str(lane)] for lane in newest.values()}

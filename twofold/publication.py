@@ -14,11 +14,13 @@ from deltalake.exceptions import DeltaError
 
 from twofold.account import Account, accounts_from_json, accounts_to_json
 from twofold.clock import EPOCH
+from twofold.edition import Edition, editions_from_json, editions_to_json, founded
 from twofold.errors import DecoderDiffers, GivenUp, LakeUnreachable, NoLake, Superseded, UnknownName
 from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.lane import Positions, positions_from_json, positions_to_json
 from twofold.log_identity import LogIdentity
 from twofold.records import Lost
+from twofold.view import View
 
 PUBLICATIONS = TableSpec(
     "publications",
@@ -28,7 +30,7 @@ PUBLICATIONS = TableSpec(
             "published_at": pl.Datetime("us", "UTC"),
             "cut": pl.String(),
             "tables": pl.String(),
-            "view_hashes": pl.String(),
+            "views": pl.String(),
             "decoder_hash": pl.String(),
             "witnesses": pl.String(),
             "arrivals": pl.String(),
@@ -38,6 +40,7 @@ PUBLICATIONS = TableSpec(
             "topic_id": pl.String(),
             "epochs": pl.String(),
             "given_up": pl.String(),
+            "released": pl.Int64(),
         }
     ),
 )
@@ -54,7 +57,7 @@ class Publication:
         published_at: When, UTC.
         cut: Position up to which the batch side has taken everything in, per lane; exclusive.
         tables: The version of each Delta table that readers read.
-        view_hashes: View name to the hash of the meaning that its table was folded by.
+        editions: The views, each with its definition and its table (`twofold.edition`).
         decoder_hash: The hash of the decoder's meaning.
         witnesses: What the watermarks stand on, per venue (`twofold.watermark`).
         arrivals: The greatest arrival time, UTC microseconds, per venue: by it the age of gaps is told.
@@ -62,13 +65,15 @@ class Publication:
         lost: What retention took from under its own cycle.
         log: Which cluster and topic the cut's open lanes are of.
         given_up: Sequences of earlier publications that nothing can be made of any more, in ascending order.
+        released: Of publications up to this number the versions of tables need not be there any more. What answers were
+            made of still is, in the newest versions.
     """
 
     sequence: int
     published_at: datetime
     cut: Mapping[str, int] = field(default_factory=dict)
     tables: Mapping[str, int] = field(default_factory=dict)
-    view_hashes: Mapping[str, str] = field(default_factory=dict)
+    editions: tuple[Edition, ...] = ()
     decoder_hash: str = ""
     witnesses: Mapping[str, list[int]] = field(default_factory=dict)
     arrivals: Mapping[str, int] = field(default_factory=dict)
@@ -76,6 +81,7 @@ class Publication:
     lost: tuple[Lost, ...] = ()
     log: LogIdentity = field(default_factory=LogIdentity)
     given_up: tuple[int, ...] = ()
+    released: int = 0
 
     def row(self) -> dict[str, Any]:
         """This publication as a row of the table."""
@@ -84,7 +90,7 @@ class Publication:
             "published_at": self.published_at,
             "cut": positions_to_json(self.cut),
             "tables": _to_json(self.tables),
-            "view_hashes": _to_json(self.view_hashes),
+            "views": editions_to_json(self.editions),
             "decoder_hash": self.decoder_hash,
             "witnesses": _to_json(self.witnesses),
             "arrivals": _to_json(self.arrivals),
@@ -94,7 +100,33 @@ class Publication:
             "topic_id": self.log.topic_id,
             "epochs": _to_json(self.log.epochs),
             "given_up": orjson.dumps(self.given_up).decode(),
+            "released": self.released,
         }
+
+    def served(self, declared: Mapping[str, View]) -> dict[str, Edition]:
+        """The editions that answers are made of, by the name of the view.
+
+        Args:
+            declared: what a lake is founded with: these are served as long as nothing was published.
+        """
+        editions = self.editions or founded(declared, self.sequence + 1)
+        return {edition.name: edition for edition in editions if edition.state == "served"}
+
+    def edition(self, name: str, declared: Mapping[str, View]) -> Edition:
+        """The edition that is served of a view; `declared` as in `served`.
+
+        Raises:
+            UnknownName: no view of that name is served; the message names those that are.
+        """
+        served = self.served(declared)
+        if name not in served:
+            raise UnknownName("view", name, served)
+        return served[name]
+
+    @property
+    def view_hashes(self) -> dict[str, str]:
+        """The name of each view that is served, and the hash of what it means."""
+        return {name: edition.hash for name, edition in self.served({}).items()}
 
     def still_open(self, positions: Positions) -> dict[str, int]:
         """Positions without those of lanes that this publication has closed."""
@@ -126,7 +158,7 @@ class Publication:
             published_at=row["published_at"],
             cut=positions_from_json(row["cut"]),
             tables=orjson.loads(row["tables"]),
-            view_hashes=orjson.loads(row["view_hashes"]),
+            editions=editions_from_json(row["views"]),
             decoder_hash=row["decoder_hash"],
             witnesses=orjson.loads(row["witnesses"]),
             arrivals=orjson.loads(row["arrivals"]),
@@ -134,6 +166,7 @@ class Publication:
             lost=tuple(Lost(**gap) for gap in orjson.loads(row["lost"])),
             log=LogIdentity(row["cluster_id"], row["topic_id"], orjson.loads(row["epochs"])),
             given_up=tuple(orjson.loads(row["given_up"])),
+            released=row["released"],
         )
 
 

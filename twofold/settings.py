@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import orjson
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from twofold.errors import SettingsError
+from twofold.event_log.security import Mechanism, Protocol, Security
 from twofold.source import HOLE_AGE_S, SHIPPED_SOURCES, Source
 
 _ADDRESS = r"^[A-Za-z0-9._-]+:[0-9]{1,5}$"
 """`host:port`."""
+
+_ORIGIN = r"https?://[a-z0-9.-]+(:[0-9]{1,5})?"
 
 
 class Settings(BaseSettings):
@@ -66,6 +69,12 @@ class Settings(BaseSettings):
     spark_master: str = Field(
         default="local[*]", description="Where Spark works: `local[*]`, or a cluster such as `spark://host:7077`."
     )
+    retention_s: float = Field(
+        default=604_800.0,
+        ge=0,
+        description="Seconds for which maintenance keeps the table versions that a publication names. Answers can be "
+        "made again for good: they need no old versions.",
+    )
     hole_age_s: float = Field(
         default=HOLE_AGE_S,
         gt=0,
@@ -73,6 +82,11 @@ class Settings(BaseSettings):
     )
     positions: Path | None = Field(
         default=None, description="File of what is held, for the end of day: CSV with the head `venue,symbol,quantity`."
+    )
+    views: Path | None = Field(
+        default=None,
+        description="File of Python that defines views of your own, beside or in place of the shipped ones. A new lake "
+        "is founded with them; in one that there is, `twofold view build` builds them.",
     )
     receipt_keys: str = Field(
         default="",
@@ -87,6 +101,36 @@ class Settings(BaseSettings):
     )
     speed_memory_bytes: int = Field(
         default=2 * 1024**3, ge=64 * 1024**2, description="Resident memory at which the speed worker pauses reading."
+    )
+    api_keys: str = Field(
+        default="",
+        description="File of the hashes of API keys, which `twofold keys` changes; where there is one, serving asks "
+        "for a key. All serving processes of a deployment need the same. Empty: `<data_folder>/api-keys.json`.",
+    )
+    api_key: SecretStr = Field(
+        default=SecretStr(""), description="The key that the clients of serving send: command line, flows and Python."
+    )
+    open_to_network: bool = Field(
+        default=False,
+        description="Whether serving does without keys also where other machines can reach it, which is refused else.",
+    )
+    allowed_origins: str = Field(
+        default="",
+        description="Origins whose pages may ask serving from a browser, `https://host:port,…`. Empty: only its own.",
+    )
+    requests_per_s: float = Field(
+        default=1000.0,
+        gt=0,
+        description="Requests a second that one key, or one address where none is needed, may make in the long run.",
+    )
+    streams_per_caller: int = Field(
+        default=1024, ge=1, description="Streams that one key, or one address where none is needed, may read at a time."
+    )
+    speed_metrics_address: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9._-]+:[0-9]{1,5})?$",
+        description="Where the speed worker tells its metrics, `host:port`; of several workers and replicas each at "
+        "the next port, in the order of `TWOFOLD_SPEED_ADDRESS`. Empty: nowhere.",
     )
 
     @field_validator("sources", mode="before")
@@ -122,6 +166,27 @@ class Settings(BaseSettings):
             raise ValueError(f"each worker and each replica listens at an address of its own; more than one: {twice}")
         return value
 
+    kafka_security_protocol: Protocol = Field(
+        default="PLAINTEXT", description="How clients connect to `bootstrap_servers`, as Kafka names it; `SSL` is TLS."
+    )
+    kafka_ca_file: Path | None = Field(
+        default=None,
+        description="File of the certificates, as PEM, of those who sign those of the brokers. Without it: whom the "
+        "system trusts.",
+    )
+    kafka_sasl_mechanism: Mechanism = Field(
+        default="SCRAM-SHA-256", description="By which user name and password are told to the brokers."
+    )
+    kafka_user: str = Field(default="", description="User name at the brokers, with `SASL_SSL` or `SASL_PLAINTEXT`.")
+    kafka_password: SecretStr = Field(default=SecretStr(""), description="The password that goes with it.")
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        if wrong := [each for each in _listed(value) if not re.fullmatch(_ORIGIN, each)]:
+            raise ValueError(f"{wrong[0]!r} is no origin: write `https://host` or `https://host:port`, and no path")
+        return value
+
     @field_validator("default_source")
     @classmethod
     def _named(cls, value: str) -> str:
@@ -153,6 +218,18 @@ class Settings(BaseSettings):
             )
         return replicas[replica]
 
+    def speed_tells_metrics_at(self, worker: int, replica: int) -> str:
+        """The address of the metrics of a replica of a speed worker; empty if it tells none.
+
+        Raises:
+            SettingsError: there is none of that number.
+        """
+        listens_at = self.speed_listens_at(worker, replica)
+        if not self.speed_metrics_address:
+            return ""
+        host, _, port = self.speed_metrics_address.rpartition(":")
+        return f"{host}:{int(port) + [at for replicas in self.speed_workers for at in replicas].index(listens_at)}"
+
     @property
     def lake_root(self) -> str:
         """The lake's root, with the default filled in."""
@@ -169,9 +246,34 @@ class Settings(BaseSettings):
         return Path(self.receipt_keys) if self.receipt_keys else self.data_folder / "receipt-keys.txt"
 
     @property
+    def api_key_file(self) -> Path:
+        """The file of the hashes of API keys, with the default filled in."""
+        return Path(self.api_keys) if self.api_keys else self.data_folder / "api-keys.json"
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins whose pages may ask serving."""
+        return frozenset(_listed(self.allowed_origins))
+
+    @property
     def brokers(self) -> str:
         """The brokers to talk to, with the embedded default filled in."""
         return self.bootstrap_servers or f"127.0.0.1:{self.kafka_port}"
+
+    @property
+    def kafka(self) -> Security:
+        """How to connect to the brokers.
+
+        Raises:
+            SettingsError: what is said of it is contradictory.
+        """
+        return Security(
+            self.kafka_security_protocol,
+            self.kafka_ca_file,
+            self.kafka_sasl_mechanism,
+            self.kafka_user,
+            self.kafka_password,
+        )
 
     @property
     def embedded_kafka(self) -> bool:
@@ -195,9 +297,18 @@ def load_settings() -> Settings:
         raise SettingsError(
             f"TWOFOLD_DEFAULT_SOURCE: no source {settings.default_source!r} is declared. Known: {known}."
         )
+    if settings.kafka.protocol != "PLAINTEXT" and settings.embedded_kafka:
+        raise SettingsError(
+            "TWOFOLD_KAFKA_SECURITY_PROTOCOL is for brokers that TWOFOLD_BOOTSTRAP_SERVERS names, and that is empty: "
+            "the embedded Kafka is open to this machine alone, without encryption. Name brokers, or leave it out."
+        )
     return settings
 
 
 def _place(parts: tuple[int | str, ...]) -> str:
     """Where a value does not fit: the variable, and the way to the part of it."""
     return ".".join([f"TWOFOLD_{str(parts[0]).upper()}", *(str(part) for part in parts[1:])])
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -67,6 +67,7 @@ class SpeedHeader(BaseModel):
         newest_event_us: The newest event time folded, UTC microseconds; None without trades.
         lost: What retention took above the cut before it was read: lane, first offset, and the offset after the last.
         sources_hash: Of what is declared of the sources (`twofold.source`).
+        definitions: Of each view, by name, its hash and its definition (`twofold.definition`); only with a whole state.
         views: Names of the views whose partials follow.
         parts: Names of what follows them.
         worker: The worker's number, from 0 on.
@@ -88,6 +89,7 @@ class SpeedHeader(BaseModel):
     newest_event_us: int | None
     lost: list[tuple[str, int, int]] = []
     sources_hash: str = ""
+    definitions: dict[str, tuple[str, str]] = {}
     views: list[str]
     parts: list[str] = []
     worker: int = 0

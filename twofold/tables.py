@@ -20,6 +20,7 @@ GAP_LOG = TableSpec("gap_log", GAP_LOG_SCHEMA)
 DEAD_LETTERS = TableSpec("dead_letters", DEAD_LETTER_SCHEMA)
 
 
-def view_table(view: View) -> TableSpec:
-    """The table of a view's partials, parted by the UTC day of the window's start."""
-    return TableSpec(f"views/{view.name}", pl.Schema({**view.partial_schema, "day": pl.Date()}), ("day",))
+def view_table(view: View, name: str | None = None) -> TableSpec:
+    """The table of a view's partials, parted by the UTC day of the window's start; without a name the view's own."""
+    schema = pl.Schema({**view.partial_schema, "day": pl.Date()})
+    return TableSpec(f"views/{view.name}" if name is None else name, schema, ("day",))

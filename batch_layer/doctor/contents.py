@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
 from batch_layer.doctor.finding import Finding
-from twofold.errors import ArithmeticOverflow, LakeError
+from twofold.edition import Edition, carried
+from twofold.errors import ArithmeticOverflow, LakeError, ViewUnreadable
 from twofold.fold import fold, merge
 from twofold.horizon import Horizons, horizons_us, is_remembered
 from twofold.lake import Lake
 from twofold.ledger import MARKET, coalesce
 from twofold.publication import Publication
 from twofold.source import Source
-from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES, view_table
+from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES
 from twofold.view import View
 
 _REBUILD = "Rebuild from `raw`: `twofold doctor --mend`."
 
 
-def look_at_contents(
-    lake: Lake, publication: Publication, views: Iterable[View], sources: Mapping[str, Source]
-) -> Iterator[Finding]:
+def look_at_contents(lake: Lake, publication: Publication, sources: Mapping[str, Source]) -> Iterator[Finding]:
     """Compare the rows of a publication's tables with its accounts, and its trades with its ledger and its views."""
     looks = [_rows_by_lane(lake, publication), _ids(lake, publication, horizons_us(sources))]
-    looks += [_partials(lake, publication, view) for view in views if _is_folded_so(publication, view)]
+    if TRADES.name in publication.tables:
+        looks += [_partials(lake, publication, edition) for edition in carried(publication.editions)]
     for look in looks:
         try:
             yield from look
@@ -75,14 +75,15 @@ def _ids(lake: Lake, publication: Publication, horizons: Horizons) -> Iterator[F
             yield Finding("content", _place(LEDGER.name, publication), sentence, _REBUILD)
 
 
-def _is_folded_so(publication: Publication, view: View) -> bool:
-    is_there = {TRADES.name, view_table(view).name} <= publication.tables.keys()
-    return is_there and publication.view_hashes.get(view.name) == view.hash
-
-
-def _partials(lake: Lake, publication: Publication, view: View) -> Iterator[Finding]:
+def _partials(lake: Lake, publication: Publication, edition: Edition) -> Iterator[Finding]:
     """Fold the trades again, day by day, and compare: all but revisions, which trades alone do not tell."""
-    table = view_table(view).name
+    table = edition.table
+    try:
+        view = edition.view
+    except ViewUnreadable as error:
+        sentence = f"it cannot be compared with `trades`. {error}"
+        yield Finding("content", _place(table, publication), sentence, "Run `twofold doctor` of that version.")
+        return
     window = pl.col("event_time").dt.truncate(f"{view.window_us}us")
     trades = lake.scan(TRADES.name, publication.tables[TRADES.name])
     partials = lake.scan(table, publication.tables[table])

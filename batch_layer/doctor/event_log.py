@@ -40,7 +40,7 @@ class LogExtent:
         Per lane the first offset, and the one after the last.
         """
         found = {}
-        for lane in sorted({*self.ends, *new}):
+        for lane in sorted(lane for lane in {*self.ends, *new} if not Lane.parse(lane).is_import):
             first, reached = old.get(lane, 0), new.get(lane, 0)
             begin, end = self.beginnings.get(lane, reached), self.ends.get(lane, first)
             if begin > first:

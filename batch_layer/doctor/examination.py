@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch_layer.doctor.contents import look_at_contents
 from batch_layer.doctor.event_log import LogExtent, extent_of, look_at_event_log
 from batch_layer.doctor.finding import Finding
-from batch_layer.doctor.published import Published, look_at_publications, read_publications, without_given_up
+from batch_layer.doctor.published import Published, look_at_publications, read_publications, still_promised
 from batch_layer.doctor.table_log import DataFile, TableLog
 from batch_layer.doctor.tables import about_files, broken_files, look_at_log, look_at_properties
 from twofold.errors import EventLogError, LakeError, LakeUnreachable, NoLake, TopicMissing
@@ -18,7 +18,6 @@ from twofold.lake import Lake
 from twofold.publication import GENESIS, PUBLICATIONS, Publication
 from twofold.records import OpenReader
 from twofold.source import Source
-from twofold.view import View
 
 
 @dataclass
@@ -30,7 +29,7 @@ class Examination:
         unchecked: What could not be looked at, and why.
         logs: The log of every table.
         rows: The publications that can be read, by sequence.
-        published: Those of them that have not been given up.
+        published: Those of them that have been neither given up nor released.
         broken: The data files of published versions that cannot be read, by table.
         extent: What the event log holds; None where it did not answer.
     """
@@ -67,7 +66,7 @@ class Examination:
         return any(finding.check == "content" for finding in self.findings)
 
 
-def examine(lake: Lake, open_reader: OpenReader, views: Iterable[View], sources: Mapping[str, Source]) -> Examination:
+def examine(lake: Lake, open_reader: OpenReader, sources: Mapping[str, Source]) -> Examination:
     """Look at everything. Cycles may be at work meanwhile: what they have not published is no fault.
 
     Raises:
@@ -84,7 +83,7 @@ def examine(lake: Lake, open_reader: OpenReader, views: Iterable[View], sources:
     except OSError as error:
         raise LakeUnreachable(f"A file of the lake cannot be read: {error}. Look at the rights there.") from error
     found.findings += look_at_publications(found.published, unreadable, found.logs)
-    _compare_contents(found, lake, views, sources)
+    _compare_contents(found, lake, sources)
     _compare_with_event_log(found, open_reader)
     return found
 
@@ -96,7 +95,7 @@ def _read_logs(found: Examination, root: Path) -> list[tuple[DataFile, str]]:
     if publications.head < 0 and not tables:
         raise NoLake(f"There is no lake at {root}. Set TWOFOLD_LAKE to where it is; `twofold cycle` founds a new one.")
     found.rows, unreadable = read_publications(publications)
-    found.published = without_given_up(found.rows)
+    found.published = still_promised(found.rows)
     found.logs = {name: TableLog(root / name) for name in sorted({*tables, *found.newest.tables})}
     found.logs[PUBLICATIONS.name] = publications
     found.broken[PUBLICATIONS.name] = [file for file, _ in unreadable]
@@ -123,7 +122,7 @@ def _look_at_tables(found: Examination) -> None:
             found.findings += about_files(name, broken, named, found.newest.sequence)
 
 
-def _compare_contents(found: Examination, lake: Lake, views: Iterable[View], sources: Mapping[str, Source]) -> None:
+def _compare_contents(found: Examination, lake: Lake, sources: Mapping[str, Source]) -> None:
     newest = found.newest
     # Readers fail in their own ways on what is broken, some of which end the process: they are kept away from it.
     broken = [table for table in newest.tables if not found.is_whole(newest, table) or found.logs[table].is_broken]
@@ -133,14 +132,14 @@ def _compare_contents(found: Examination, lake: Lake, views: Iterable[View], sou
             "cannot be read."
         )
         return
-    found.findings += look_at_contents(lake, newest, views, sources)
+    found.findings += look_at_contents(lake, newest, sources)
 
 
 def _compare_with_event_log(found: Examination, open_reader: OpenReader) -> None:
     try:
         found.extent = extent_of(open_reader, found.newest)
     except TopicMissing as error:
-        if found.newest.cut:
+        if found.newest.log.open_lanes(found.newest.cut):
             mend = "Read the topic that the cut is of; or make it anew, and run `twofold doctor --mend` again."
             found.findings.append(Finding("event log", "topic", f"it is gone. {error}", mend))
     except EventLogError as error:

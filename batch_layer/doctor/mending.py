@@ -19,6 +19,7 @@ from batch_layer.doctor.table_log import TableLog
 from twofold.clock import Clock
 from twofold.errors import LakeUnreachable
 from twofold.lake import Lake
+from twofold.lane import Lane
 from twofold.publication import GENESIS, PUBLICATIONS, Publication, publish
 
 
@@ -131,7 +132,12 @@ def _going_back(found: Examination, target: Published) -> MoveAside:
     commits, beside = _out_of_the_way(log, [file.added for file in found.broken[PUBLICATIONS.name]])
     last = range(target.publication.sequence + 1, log.head + 1)
     given_up = sorted({*found.newest.given_up, *target.publication.given_up, *last})
-    publication = replace(target.publication, sequence=_next_sequence(found), given_up=tuple(given_up))
+    publication = replace(
+        target.publication,
+        sequence=_next_sequence(found),
+        given_up=tuple(given_up),
+        released=found.newest.released,
+    )
     sentence = _about_going_back(found, target)
     return MoveAside(sentence, beside, commits, publication, may_lose=_lost(found, target) != {})
 
@@ -155,7 +161,8 @@ def _about_going_back(found: Examination, target: Published) -> str:
     return (
         f"Go back to {to}, the last that can be read whole: publish what it said as {_next_sequence(found)}, and give "
         f"up what was published after it. The cut goes back to {where}; the next cycles take the records from there on "
-        f"in again. {_about_kafka(found, target)} Answers of the publications that are given up cannot be made again."
+        f"in again. {_about_kafka(found, target)}"
+        f"{_about_imports(found, target)} Answers of the publications that are given up cannot be made again."
     )
 
 
@@ -167,6 +174,19 @@ def _about_kafka(found: Examination, target: Published) -> str:
         return "Kafka still has them all."
     ranges = ", ".join(f"{lane} {first} to {after - 1}" for lane, (first, after) in lost.items())
     return f"Kafka has no longer all of them, and these offsets will be lost: {ranges}."
+
+
+def _about_imports(found: Examination, target: Published) -> str:
+    cut = target.publication.cut
+    back = [
+        lane for lane, offset in found.newest.cut.items() if Lane.parse(lane).is_import and cut.get(lane, 0) < offset
+    ]
+    if not back:
+        return ""
+    return (
+        f" What was imported after it goes too ({', '.join(sorted(back))}): `twofold backfill` with the same files "
+        "takes it in again."
+    )
 
 
 def _lost(found: Examination, target: Published) -> dict[str, tuple[int, int]] | None:
@@ -181,7 +201,7 @@ def _without_tails(found: Examination) -> Iterator[Mend]:
         commits, beside = _out_of_the_way(log)
         if (
             commits
-            and log.opens(0)
+            and log.newest_openable >= 0
             and name != PUBLICATIONS.name
             and not _is_named(found, name, log.newest_openable + 1)
         ):

@@ -39,10 +39,12 @@ def read_publications(log: TableLog) -> tuple[list[Published], list[tuple[DataFi
     return sorted(found, key=lambda each: (each.publication.sequence, each.version)), broken
 
 
-def without_given_up(rows: Sequence[Published]) -> list[Published]:
-    """The publications that answers can still be made of."""
-    given_up = rows[-1].publication.given_up if rows else ()
-    return [each for each in rows if each.publication.sequence not in given_up]
+def still_promised(rows: Sequence[Published]) -> list[Published]:
+    """The publications whose tables must be there: neither given up nor released."""
+    if not rows:
+        return []
+    gone = _gone(rows[-1].publication)
+    return [each for each in rows if each.publication.sequence not in gone]
 
 
 def look_at_publications(
@@ -53,7 +55,7 @@ def look_at_publications(
     log = logs[PUBLICATIONS.name]
     added = {file.added for file in log.files}
     explained = {version for version in range(log.head + 1) if version not in added}
-    explained |= set(published[-1].publication.given_up) if published else set()
+    explained |= _gone(published[-1].publication) if published else set()
     for file, why in broken:
         place, mend = f"{PUBLICATIONS.name}, version {file.added}", GO_BACK if file.added > newest_row else _COPY
         yield Finding("publication", place, f"its row {why}: what it made public is not known.", mend)
@@ -70,6 +72,10 @@ def look_at_publications(
             yield _about(after, f"its cut goes back in {', '.join(behind)}: records are counted twice.", None)
     for publication in all_of_them:
         yield from _look_at_one(publication, logs, is_newest=publication is all_of_them[-1])
+
+
+def _gone(newest: Publication) -> set[int]:
+    return {*newest.given_up, *range(1, newest.released + 1)}
 
 
 def _look_at_one(publication: Publication, logs: Mapping[str, TableLog], *, is_newest: bool) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """The rebuild: all that is made of `raw`, made again cycle by cycle as it was made, in one publication.
 
 Which copy of a trade counts, and what is a revision, depends on which cycle took a record in. The publications say it:
-the data files that `raw` got between two of them are what one cycle took in. What comes out is compared with the
+what `raw` has between the cuts of two of them is what one cycle took in. What comes out is compared with the
 accounts and witnesses of the newest publication before it is published.
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+
+import polars as pl
 
 from batch_layer.cycle import BatchCycle, Folded
 from batch_layer.doctor.examination import Examination
@@ -24,14 +26,12 @@ from twofold.publication import GENESIS, PUBLICATIONS, Publication, publish
 from twofold.records import RECORD_SCHEMA, RecordBatch, RecordReader, batches_of, read_by_lane
 from twofold.source import Source
 from twofold.tables import RAW
-from twofold.view import View
 
 
 @dataclass(frozen=True)
 class Definitions:
-    """What records are decoded and folded by: the views, the sources, and the source of records that name none."""
+    """What records are decoded by: the sources, and the source of records that name none."""
 
-    views: Mapping[str, View]
     sources: Mapping[str, Source]
     default_source: str
 
@@ -42,8 +42,8 @@ class Rebuild:
 
     Attributes:
         publications: All that what is public came of, the state before the first included.
-        taken_in: The data files of `raw` by which each after the first of these was more than the one before.
-        definitions: What they are decoded and folded by.
+        taken_in: The data files of `raw` that may have what each after the first of these took in.
+        definitions: What they are decoded by.
         sequence: The number that it is published under.
     """
 
@@ -74,7 +74,7 @@ class Rebuild:
         """
         newest, made = self.publications[-1], GENESIS
         for (before, after), files in zip(pairwise(self.publications), self.taken_in, strict=True):
-            cycle = _CycleAgain(lake, self.definitions, made, after.sequence, newest.tables[RAW.name])
+            cycle = _CycleAgain(lake, self.definitions, made, after.sequence, newest)
             folded = cycle.fold(_intake(lake, files, before, after))
             made = _after(made, folded)
         if (made.accounts, made.witnesses) != (newest.accounts, newest.witnesses):
@@ -88,21 +88,26 @@ class Rebuild:
 
 
 class _CycleAgain(BatchCycle):
-    """A cycle that folds what an earlier one took in, on top of what was made again so far."""
+    """A cycle that folds what an earlier one took in, on top of what was made again so far.
+
+    Every view that the newest publication carries is folded from the beginning: one that was built later counts
+    revisions as if it had always been there.
+    """
 
     def __init__(
-        self, lake: Lake, definitions: Definitions, made: Publication, sequence: int, raw_version: int
+        self, lake: Lake, definitions: Definitions, made: Publication, sequence: int, newest: Publication
     ) -> None:
-        super().__init__(lake, _no_reader, definitions.views, definitions.sources, definitions.default_source)
+        super().__init__(lake, _no_reader, {}, definitions.sources, definitions.default_source)
         self.parent = made
         self._sequence = sequence
-        self._raw_version = raw_version
+        self._editions = newest.editions
+        self._raw_version = newest.tables[RAW.name]
 
 
 def plan_rebuild(found: Examination, definitions: Definitions) -> Rebuild | None:
     """A rebuild, where all that it takes is whole; None where it is not.
 
-    That is: `raw`, every publication, the logs of all tables, and meanings of decoder and views that never changed.
+    That is: `raw`, every publication, the logs of all tables, and a meaning of the decoder that never changed.
     """
     publications = _line(each.publication for each in found.rows)
     newest = found.newest
@@ -113,14 +118,18 @@ def plan_rebuild(found: Examination, definitions: Definitions) -> Rebuild | None
     # A table made anew would count its versions from 0 again, and older publications would name others' content.
     if not all(found.logs[table].opens(version) for table, version in newest.tables.items()):
         return None
-    if not _each_is_there(found) or not _mean_the_same(publications, definitions.views):
+    if not _each_is_there(found) or any(each.decoder_hash != DECODER_HASH for each in publications):
         return None
     publications = (GENESIS, *publications)
     versions = [publication.tables.get(RAW.name, 0) for publication in publications]
     raw = found.logs[RAW.name]
     parts = [file for file in raw.files if file.is_part_of(versions[-1])]
     taken_in = tuple(
-        tuple(str(raw.folder / file.path) for file in parts if before < file.added <= after)
+        tuple(
+            str(raw.folder / file.path)
+            for file in parts
+            if before < file.added and (file.may_be_older or file.added <= after)
+        )
         for before, after in pairwise(versions)
     )
     return Rebuild(publications, taken_in, definitions, found.logs[PUBLICATIONS.name].head + 1)
@@ -144,11 +153,6 @@ def _each_is_there(found: Examination) -> bool:
     return len({*numbers}) == len(numbers) and added <= {*numbers}
 
 
-def _mean_the_same(publications: tuple[Publication, ...], views: Mapping[str, View]) -> bool:
-    hashes = {name: view.hash for name, view in views.items()}
-    return all(each.decoder_hash == DECODER_HASH and each.view_hashes == hashes for each in publications)
-
-
 def _after(made: Publication, folded: Folded) -> Publication:
     return replace(
         made,
@@ -163,13 +167,23 @@ def _intake(lake: Lake, files: tuple[str, ...], before: Publication, after: Publ
     """What the cycle took in that went from one publication to the next."""
     batches: list[RecordBatch] = []
     if files:
-        batches = batches_of(lake.read_files(RAW.name, list(files), RECORD_SCHEMA.names()))
+        batches = batches_of(lake.read_files(RAW.name, list(files), RECORD_SCHEMA.names(), _between(before, after)))
     lost = {
         lane: count
         for lane, account in after.accounts.items()
         if (count := account.lost - (before.accounts[lane].lost if lane in before.accounts else 0))
     }
     return Intake(batches, dict(after.cut), read_by_lane(batches), lost)
+
+
+def _between(before: Publication, after: Publication) -> pl.Expr:
+    """The records that came with one publication and were not there with the one before it."""
+    lane, offset = pl.col("lane"), pl.col("offset")
+    came = pl.lit(value=False)
+    for name, end in after.cut.items():
+        if end > (first := before.cut.get(name, 0)):
+            came |= (lane == name) & (offset >= first) & (offset < end)
+    return came
 
 
 def _no_reader(start: Positions) -> RecordReader:

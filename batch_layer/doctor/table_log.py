@@ -18,12 +18,17 @@ _NUMBERED = re.compile(r"\.?(\d{20})\..*")  # with a dot in front: what other en
 
 @dataclass(slots=True)
 class DataFile:
-    """A data file, part of the table from version `added` on and up to `removed`, exclusive; None: up to the head."""
+    """A data file, part of the table from version `added` on and up to `removed`, exclusive; None: up to the head.
+
+    One that `may_be_older` may have rows that had been part of the table before: it was compacted or brought back, or
+    the commit that added it is gone.
+    """
 
     path: str
     size_bytes: int
     added: int
     removed: int | None = None
+    may_be_older: bool = False
 
     def is_part_of(self, version: int) -> bool:
         """Whether that version of the table is made of it."""
@@ -178,7 +183,7 @@ class TableLog:
             self._end_part(path, version)
         for path, size_bytes in actions.added.items():
             self._end_part(path, version)
-            self._parts[path] = DataFile(path, size_bytes, version)
+            self._parts[path] = DataFile(path, size_bytes, version, may_be_older=actions.operation != "WRITE")
             self.files.append(self._parts[path])
         self.metadata = actions.metadata or self.metadata
         self.protocol = actions.protocol or self.protocol

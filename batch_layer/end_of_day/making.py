@@ -29,12 +29,13 @@ from batch_layer.end_of_day.risk import (
 from batch_layer.end_of_day.stress import SHOCKS, profit
 from batch_layer.end_of_day.volatility import DAYS_A_YEAR, realised
 from twofold.clock import to_epoch_us
-from twofold.errors import NothingTraded, UnknownName
+from twofold.errors import GivenUp, NothingTraded, UnknownName
 from twofold.gaps import GAP_SCHEMA, OpenHoles
 from twofold.lake import Lake
 from twofold.ledger import Market
 from twofold.publication import Publication, Publications
 from twofold.tables import GAPS
+from twofold.view import View
 from twofold.views.bars import bars
 from twofold.watermark import watermarks_us
 
@@ -98,13 +99,18 @@ def make_end_of_day(lake: Lake, asked: Asked, sequence: int | None = None) -> En
     Raises:
         UnknownName: there is no such publication, or no trade on that day of what is held.
         NothingTraded: there is no trade on that day at all.
-        GivenUp: nothing can be made of that publication any more.
-        DeclarationError: the publication's bars are of another declaration.
+        GivenUp: nothing can be made of that publication any more, or its table versions are not kept any more.
+        DeclarationError: the publication's bars lack what days are made of.
         ArithmeticOverflow: an amount does not fit its type.
         LakeUnreachable: the lake cannot be read.
     """
     publications = Publications(lake)
     publication = publications.newest() if sequence is None else publications.at(sequence)
+    if publication.sequence and publication.sequence <= publications.newest().released:
+        raise GivenUp(
+            f"The table versions of publication {publication.sequence} are not kept any more (TWOFOLD_RETENTION_S), so "
+            "that no day is made of it. Make it of a later publication."
+        )
     found = DayBars(lake, publication, _looked_at(asked))
     whole = found.of(asked.day, timedelta(days=1))
     if whole.is_empty():
@@ -118,7 +124,8 @@ def make_end_of_day(lake: Lake, asked: Asked, sequence: int | None = None) -> En
     figures = [*_bar_figures(whole), *_volatilities(parts)]
     figures += _risk_figures(_values(asked.positions, whole), losses) if asked.positions else []
     origin = Origin(publication, asked.day, asked.run)
-    return EndOfDay(origin, table_of(figures, origin, _finality(lake, publication, asked.day, markets)), parts, losses)
+    finality = _finality(lake, found.view, publication, asked.day, markets)
+    return EndOfDay(origin, table_of(figures, origin, finality), parts, losses)
 
 
 def _looked_at(asked: Asked) -> Collection[str] | None:
@@ -194,7 +201,9 @@ def _has_return(known: dict[date, float], day: date) -> bool:
     return day in known and day - timedelta(days=1) in known
 
 
-def _finality(lake: Lake, publication: Publication, day: date, markets: Sequence[Market]) -> dict[Market, str]:
+def _finality(
+    lake: Lake, view: View, publication: Publication, day: date, markets: Sequence[Market]
+) -> dict[Market, str]:
     start_us = to_epoch_us(datetime(day.year, day.month, day.day, tzinfo=UTC))
     end_us = start_us + DAY_US
     marks_us = watermarks_us(publication.witnesses)
@@ -203,7 +212,7 @@ def _finality(lake: Lake, publication: Publication, day: date, markets: Sequence
     holes = OpenHoles(lake.read_files(GAPS.name, files, GAP_SCHEMA.names()) if files else GAP_SCHEMA.to_frame())
 
     def is_closed(market: Market) -> bool:
-        is_over = marks_us.get(market[0], start_us) >= end_us + bars.lateness_us
+        is_over = marks_us.get(market[0], start_us) >= end_us + view.lateness_us
         return is_over and not holes.may_fall_into(market, start_us, end_us)
 
     return {market: "closed" if is_closed(market) else "provisional" for market in markets}

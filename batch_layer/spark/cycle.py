@@ -32,22 +32,25 @@ from batch_layer.spark.table import SparkTableWriter
 from batch_layer.spark.telling import find_conflicts, letters_of, told_apart
 from twofold.account import Account
 from twofold.clock import Clock, utc_now
+from twofold.edition import Edition, carried
+from twofold.event_log.security import PLAIN, Security
 from twofold.gaps import OpenHoles
 from twofold.lake import Lake, TableSpec
 from twofold.ledger import INTERVAL_SCHEMA, Ledger
 from twofold.records import OpenReader, records_frame
 from twofold.resuming import resume
 from twofold.source import HOLE_AGE_S, Source
-from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES, view_table
+from twofold.tables import DEAD_LETTERS, LEDGER, RAW, TRADES
 from twofold.view import View
 from twofold.watermark import newest_arrivals_us, watermarks_us, witness
 
 
 class Topic(NamedTuple):
-    """Where Spark reads records: brokers as `host:port,…`, and the topic's name."""
+    """Where Spark reads records: brokers as `host:port,…`, the topic's name, and how to connect."""
 
     brokers: str
     name: str
+    security: Security = PLAIN
 
 
 class SparkCycle(BatchCycle):
@@ -80,13 +83,13 @@ class SparkCycle(BatchCycle):
         stretch = find_stretch(self._open_reader, self.parent, max_records)
         writer = SparkTableWriter(self._lake, RAW)
         published = self.parent.tables.get(RAW.name)
-        kept = kept_of(self._lake, published, writer.version, stretch.intake.gone)
+        kept = kept_of(self._lake, self.parent, writer.version, stretch.intake.gone)
         intake = stretch.intake.with_kept(kept)
         writer.bring_back(published)
         before = writer.version
         parts = [self._spark.createDataFrame(to_arrow(records_frame(kept)))] if kept else []
         if stretch.begins:
-            parts.append(records_of(self._spark, self._topic.brokers, self._topic.name, stretch))
+            parts.append(records_of(self._spark, *self._topic, stretch))
         if parts:
             writer.append_rows(reduce(DataFrame.unionByName, parts))
             resume(self._open_reader, intake.cut, intake.log).close()  # it still is the log that the cut is of
@@ -136,8 +139,8 @@ class SparkCycle(BatchCycle):
             DEAD_LETTERS.name: letters,
             **missing.tables,
         }
-        for view in self._views.values():
-            tables[view_table(view).name] = self._add_partials(view, fresh, missing.holes_before, keep)
+        for edition in carried(self._editions):
+            tables[edition.table] = self._add_partials(edition, fresh, missing.holes_before, keep)
         accounts = _accounts(intake, by_lane(fresh), by_lane(repeated), by_lane(conflicts), by_lane(rejected))
         return Folded(tables, accounts, witness(self.parent.witnesses, newest), arrivals, missing_by_lane(missing.gaps))
 
@@ -150,9 +153,9 @@ class SparkCycle(BatchCycle):
         return writer.version, writer.added_since(self._spark, before)
 
     def _add_partials(
-        self, view: View, trades: DataFrame, holes: OpenHoles, keep: Callable[[DataFrame], DataFrame]
+        self, edition: Edition, trades: DataFrame, holes: OpenHoles, keep: Callable[[DataFrame], DataFrame]
     ) -> int:
-        writer = self._spark_writer(view_table(view))
+        view, writer = edition.view, self._spark_writer(edition.spec)
         marks = watermarks_us(self.parent.witnesses)
         add_partials(view, writer, keep(revised(view, fold(view, trades), marks, holes)))
         return writer.version

@@ -16,6 +16,7 @@ from pyspark.sql import functions as F  # noqa: N812  # as everyone calls it
 
 from batch_layer.intake import STALL_S, Intake
 from twofold.errors import LaneStalled
+from twofold.event_log.security import Security
 from twofold.lane import Lane, Positions
 from twofold.log_identity import LogIdentity
 from twofold.publication import Publication
@@ -71,13 +72,14 @@ def find_stretch(
     return Stretch({lane: begins[lane] for lane, end in reached.items() if end > begins[lane]}, intake)
 
 
-def records_of(spark: SparkSession, brokers: str, topic: str, stretch: Stretch) -> DataFrame:
+def records_of(spark: SparkSession, brokers: str, topic: str, security: Security, stretch: Stretch) -> DataFrame:
     """The records of a stretch of a topic (`RECORD_SCHEMA`); reading it fails where retention has taken some."""
     lanes = {Lane.parse(lane).partition: lane for lane in stretch.begins}
     records = spark.read.format("kafka").options(
         **{
             "kafka.bootstrap.servers": brokers,
             "kafka.isolation.level": "read_committed",
+            **{f"kafka.{name}": value for name, value in security.java_options().items()},
             "assign": orjson.dumps({topic: sorted(lanes)}).decode(),
             "startingOffsets": _offsets(topic, stretch.begins),
             "endingOffsets": _offsets(topic, stretch.ends),

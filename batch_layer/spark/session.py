@@ -25,6 +25,8 @@ _SETTINGS = {
     "spark.sql.ansi.enabled": "true",  # an overflow is an error and not a null
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",  # INT96 by default, nanoseconds without a time zone
     "spark.ui.showConsoleProgress": "false",
+    # Shown nowhere: the last of these is where a password for Kafka is.
+    "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|jaas",
     "spark.executorEnv.POLARS_MAX_THREADS": "1",  # each task has a core
 }
 _LOCAL = {

@@ -30,7 +30,6 @@ from twofold.event_log.topic import ensure_topic
 from twofold.lake import Lake
 from twofold.port import free_port
 from twofold.publication import Publications, found_lake
-from twofold.views import VIEWS
 
 MEBIBYTE = 1024**2
 PARTITIONS = 4
@@ -98,7 +97,7 @@ def _watch(worker: Watched, lake: Lake, environment: dict[str, str], memory_byte
             break
     worker.wait_until_quiet(_FOLDED_WITHIN_S)
     _say("all published", worker)
-    client = SpeedClient(environment["TWOFOLD_SPEED_ADDRESS"], VIEWS)
+    client = SpeedClient(environment["TWOFOLD_SPEED_ADDRESS"])
     side = client.follow(Publications(lake).newest().sequence, None, 0)
     client.close()
     peak = worker.peak_bytes

@@ -167,7 +167,7 @@ def raw_bytes(body: bytes) -> Any:  # noqa: ANN401  # an ASGI application
 async def sides() -> dict[str, tuple[Ask, int]]:
     """What is measured, and how many requests are a round of it."""
     seam = StillSeam(a_month())
-    app = make_app(seam, VIEWS, receipts())
+    app = make_app(seam, receipts())
     body = await ask(app, "/v1/views/bars", QUESTION)
     rows = pl.read_parquet(io.BytesIO(await ask(app, "/v1/views/bars", QUESTION + "&format=parquet")))
     plain, raw = plain_route(rows.to_dicts()), raw_bytes(body)

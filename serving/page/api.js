@@ -1,5 +1,7 @@
 /** The JSON API: asking it, again and again, and telling the time by its clock. */
 
+import { askForKey } from "./login.js";
+
 const PATIENCE_MS = 10_000;
 
 let aheadMs = 0;
@@ -25,6 +27,7 @@ export async function ask(path, parameters = {}) {
   const date = Date.parse(response.headers.get("Date") ?? "");
   if (!Number.isNaN(date)) aheadMs = date - Date.now();
   const body = await response.json().catch(() => null);
+  if (response.status === 401) askForKey();
   if (!response.ok || body === null) {
     throw new Error(body?.detail ?? `The serving API answered with status ${response.status}.`);
   }

@@ -17,7 +17,7 @@ from serving.receipts.vouching import Receipts
 from serving.seam import Pair
 from serving.state import State
 from serving.writing import rows_json
-from twofold.errors import TooMuch
+from twofold.errors import TooMuch, ViewChanged
 from twofold.lane import at_least
 
 MOST_EVENTS = 1024
@@ -60,7 +60,7 @@ class Followed:
     def __init__(self, first: Answer, pair: Pair, receipts: Receipts) -> None:
         self.query = first.query
         self.readers = 0
-        self.left_at_s = monotonic()
+        self.left_at_s = self._woke_at_s = monotonic()
         self.ended: Event | None = None
         self.moving = asyncio.Lock()
         self._receipts = receipts
@@ -119,8 +119,13 @@ class Followed:
             return bridge
 
     async def news(self) -> None:
-        """Wait for the next event, or the end."""
+        """Wait for the next event, the end, or a heartbeat."""
         await self._news.wait()
+
+    def beat(self, heartbeat_s: float) -> None:
+        """Wake all readers if nothing has for so many seconds."""
+        if monotonic() - self._woke_at_s > heartbeat_s:
+            self._wake()
 
     def end(self, event: Event) -> None:
         """Tell all readers that nothing follows."""
@@ -148,8 +153,10 @@ class Followed:
 
         Raises:
             TooMuch: there are more rows than may be followed.
+            ViewChanged: the view is another there.
             ArithmeticOverflow: a sum left the range of its type.
         """
+        check_serves(pair, self.query)
         if not self.differs(pair):
             self.keep_fresh(pair)
             return
@@ -172,7 +179,8 @@ class Followed:
         return now, receipt, self._change(change, now, receipt)
 
     def _bridge(self, before: Answer) -> Bridge | None:
-        if not at_least(self._answer.state.positions, before.state.positions):
+        is_of_another_view = before.query.view.hash != self.query.view.hash
+        if is_of_another_view or not at_least(self._answer.state.positions, before.state.positions):
             return None
         change = changed(before, self._answer, self._pair)
         if change is None:
@@ -219,6 +227,7 @@ class Followed:
     def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+        self._woke_at_s = monotonic()
 
 
 def first_answer(query: Query, pair: Pair) -> Answer:
@@ -250,3 +259,13 @@ def check_rows(found: Answer) -> None:
 def _id(receipt: bytes) -> str:
     token: str = orjson.loads(receipt)["token"]
     return token
+
+
+def check_serves(pair: Pair, query: Query) -> None:
+    """See that a pair has the view as a question takes it.
+
+    Raises:
+        ViewChanged: it has not.
+    """
+    if not pair.serves(query.view):
+        raise ViewChanged(query.view.name)

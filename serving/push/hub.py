@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from time import monotonic
 
 from serving.push.event import end
-from serving.push.followed import Followed, first_answer
+from serving.push.followed import Followed, check_serves, first_answer
 from serving.push.reader import Reader
 from serving.push.returns import Returns
 from serving.query import Query
 from serving.receipts.vouching import Receipts
 from serving.seam import Pair, Seam
-from twofold.errors import TooManyStreams, TwofoldError
+from twofold.errors import TooManyStreams, TwofoldError, ViewChanged
 
 MOST_QUESTIONS = 128
 MOST_READERS = 4096
@@ -24,7 +24,7 @@ MOST_READERS = 4096
 _STOPPING = end("stopping", "Serving stops or starts anew. Come back in a second with the last id that you had.")
 
 Key = tuple[tuple[str, str | int], ...]
-"""A question, in its canonical form."""
+"""A question, in its canonical form, and what its view means."""
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,8 @@ class Timing:
     Attributes:
         tick_s: Between two looks for news; what happens in between is told together.
         heartbeat_s: Of silence, after which a reader is told that the stream still stands.
-        stalled_s: That a reader may take to accept an event; then it is told nothing but that it is dropped.
+        stalled_s: That a reader may take to accept an event, or a quarter more; then it is told nothing but that it is
+            dropped.
         grace_s: That it may take to accept that; then the connection is given up.
         linger_s: That a question is kept after its last reader left, for those who come back.
     """
@@ -73,9 +74,11 @@ class Hub:
             TooManyStreams: as many questions or readers as there may be are there already.
             LakeUnreachable: the lake cannot be read.
             SpeedAway: the speed worker has not been heard yet.
+            ViewChanged: the view has been changed since the question was read.
             ArithmeticOverflow: a sum left the range of its type.
         """
         pair = self._seam.pair("live")
+        check_serves(pair, query)
         followed = await self._followed(query, pair)
         followed.readers += 1
         try:
@@ -89,6 +92,16 @@ class Hub:
             followed.readers -= 1
             followed.left_at_s = monotonic()
 
+    @property
+    def readers(self) -> int:
+        """How many readers there are."""
+        return sum(followed.readers for _, followed in self._open())
+
+    @property
+    def questions(self) -> int:
+        """How many questions are followed, with those whose readers have just left."""
+        return len(self._questions)
+
     async def stop(self) -> None:
         """End all streams, and follow nothing any more."""
         for _, followed in self._open():
@@ -100,10 +113,10 @@ class Hub:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _followed(self, query: Query, pair: Pair) -> Followed:
-        if sum(followed.readers for _, followed in self._open()) >= MOST_READERS:
+        if self.readers >= MOST_READERS:
             raise TooManyStreams(f"There are {MOST_READERS} readers of streams already. Come back later.")
         self._ticking = self._ticking or asyncio.create_task(self._tick())
-        key = tuple(query.canonical().items())
+        key = (*query.canonical().items(), ("view_hash", query.view.hash))
         if key not in self._questions:
             if len(self._questions) >= MOST_QUESTIONS:
                 raise TooManyStreams(
@@ -123,7 +136,7 @@ class Hub:
     def _open(self) -> list[tuple[Key, Followed]]:
         return [
             (key, task.result())
-            for key, task in self._questions.items()
+            for key, task in list(self._questions.items())  # which metrics read in another thread
             if task.done() and not task.cancelled() and task.exception() is None
         ]
 
@@ -137,6 +150,7 @@ class Hub:
                     self._drop(key, followed, error)
                 continue
             for key, followed in self._open():
+                followed.beat(self.timing.heartbeat_s)
                 if followed.readers == 0 and monotonic() - followed.left_at_s > self.timing.linger_s:
                     del self._questions[key]
                 elif followed.readers and not followed.moving.locked():
@@ -156,5 +170,5 @@ class Hub:
 
     def _drop(self, key: Key, followed: Followed, error: Exception) -> None:
         told = str(error) if isinstance(error, TwofoldError) else "This was not foreseen. The log of serving says more."
-        followed.end(end("failed", told))
+        followed.end(end("view_changed" if isinstance(error, ViewChanged) else "failed", told))
         self._questions.pop(key, None)

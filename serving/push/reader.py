@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from serving.push.event import Event, end
 from serving.push.followed import Bridge, Followed, Why
 
@@ -38,17 +36,13 @@ class Reader:
         # Whoever comes back is told all that it missed, as far as that is kept.
         self._is_coming_back = bridge is not None
 
-    async def next(self, patience_s: float) -> Event | None:
-        """The next event; None if there was none for so many seconds."""
-        try:
-            async with asyncio.timeout(patience_s):
-                while True:
-                    event = self._ready()
-                    if event is not None:
-                        return event
-                    await self._followed.news()
-        except TimeoutError:
-            return None
+    async def next(self) -> Event | None:
+        """The next event; None at a heartbeat, when there has been none for a while."""
+        event = self._ready()
+        if event is None:
+            await self._followed.news()
+            event = self._ready()
+        return event
 
     def _ready(self) -> Event | None:
         followed = self._followed

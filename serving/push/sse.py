@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -13,6 +13,7 @@ from serving.push.event import HEARTBEAT
 from serving.push.hub import Timing
 from serving.push.race import race
 from serving.push.reader import SLOW, Reader
+from serving.push.stall import Stall
 
 MEDIA_TYPE = "text/event-stream"
 
@@ -42,32 +43,32 @@ class EventStream(Response):
         self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._reader = reader
         self._reading = reading
-        self._timing = timing
+        self._grace_s = timing.grace_s
+        self._stall = Stall(timing.stalled_s)
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send events until the reader leaves, is dropped, or nothing follows."""
         async with self._reading:
-            await race(self._tell(send), _has_left(receive))
+            await race(self._tell(send), _has_left(receive), self._stall.awaited())
+            if self._stall.is_there:
+                await self._drop(send)
 
     async def _tell(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         body, is_last = _BEGINNING, False
         while not is_last:
-            try:
-                async with asyncio.timeout(self._timing.stalled_s):
-                    await send({"type": "http.response.body", "body": body, "more_body": True})
-            except TimeoutError:
-                await self._drop(send)
-                return
-            event = await self._reader.next(self._timing.heartbeat_s)
+            with self._stall:
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            event = await self._reader.next()
             body, is_last = (HEARTBEAT, False) if event is None else (event.sse, event.kind == "end")
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _drop(self, send: Send) -> None:
         """Have the reader find the reason as the last event, if it reads on; else leave it."""
-        log.info("A reader took nothing for %s s and is dropped.", self._timing.stalled_s)
-        async with asyncio.timeout(self._timing.grace_s):
-            await send({"type": "http.response.body", "body": SLOW.sse, "more_body": False})
+        log.info("A reader takes nothing and is dropped.")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._grace_s):
+                await send({"type": "http.response.body", "body": SLOW.sse, "more_body": False})
 
 
 async def _has_left(receive: Receive) -> None:

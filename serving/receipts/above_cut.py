@@ -14,7 +14,6 @@ import polars as pl
 from serving.known import had_arrived
 from serving.names import names
 from serving.query import Query
-from serving.receipts.taken_in import TakenIn, files_within, is_below
 from serving.receipts.token import Made
 from serving.speed_side import SpeedSide
 from twofold.decoding import DECODER_HASH, decode
@@ -37,6 +36,7 @@ from twofold.resuming import resume
 from twofold.source import Source, sources_hash
 from twofold.speed_state import SpeedHeader
 from twofold.tables import LEDGER, RAW, TRADES
+from twofold.taken_in import TakenIn, files_within, is_below
 
 STALL_S = 10.0
 """Seconds without progress after which the event log is taken not to give what it says it has."""

@@ -12,16 +12,17 @@ from serving.batch_side import BatchSide
 from serving.known import had_arrived, newest_arrival_us
 from serving.names import names
 from serving.query import Query
-from serving.receipts.history import NEVER, History
-from serving.receipts.taken_in import STATED_TO_US, TakenIn, files_within, is_below
 from serving.sorted_partials import SortedPartials
 from twofold.decoding import TRADE_SCHEMA
 from twofold.fold import empty_partials, fold, merge
 from twofold.gap_log import gaps_at
 from twofold.gaps import OpenHoles
+from twofold.history import History
 from twofold.ledger import MARKET
 from twofold.publication import Publication
+from twofold.revisions import Revisions
 from twofold.tables import TRADES
+from twofold.taken_in import STATED_TO_US, TakenIn, files_within, is_below
 
 FOLDED_AT_ONCE = 2_000_000
 """Trades of so many rows, about, are folded together; more are folded in parts."""
@@ -144,11 +145,8 @@ class BelowCut:
         folded, late = [empty_partials(view)], []
         for trades in self._trades(span):
             folded.append(fold([view], trades)[view.name])
-            late.append(self._late(trades))
-        partials = merge(view, pl.concat(folded))
-        revised = self._revised(late)
-        counted = partials.drop("revisions").join(revised, on=view.group, how="left")
-        return counted.with_columns(pl.col("revisions").fill_null(0)).select(view.partial_schema.names())
+            late.append(self._revisions.late(trades))
+        return self._revisions.counted(late, merge(view, pl.concat(folded)))
 
     def _trades(self, span: Span) -> Iterator[pl.DataFrame]:
         """The trades below the cut that the question is about, in parts that memory can hold."""
@@ -179,50 +177,11 @@ class BelowCut:
             files = files.filter(may.fill_null(value=True))  # long names are cut off there, upwards at the end
         return files
 
-    def _late(self, trades: pl.DataFrame) -> pl.DataFrame:
-        """Which publications added to a window that the watermark had passed: the group, `taken_in_by` and `due`."""
-        view = self._query.view
-        window = pl.col("event_time").dt.truncate(f"{view.window_us}us").alias("window_start")
-        came = trades.with_columns(window, self._history.taken_in_by(trades["lane"], trades["offset"]))
-        added = came.select(*view.group, "taken_in_by").unique()
-        due = pl.col("window_start").to_physical() + view.window_us + view.lateness_us
-        marks = self._history.watermarks_before(added["venue"], added["taken_in_by"])
-        before = self._history.sequences_before(added["taken_in_by"])
-        passed = (pl.col("watermark_before") != NEVER) & (pl.col("due") <= pl.col("watermark_before"))
-        return added.with_columns(due.alias("due"), marks, before).filter(passed).drop("watermark_before")
-
-    def _revised(self, late: list[pl.DataFrame]) -> pl.DataFrame:
-        """How often each group was revised: it was late, and no gap had held it open."""
-        group = self._query.view.group
-        added = pl.concat(late).unique() if late else pl.DataFrame()
-        if added.is_empty():
-            types = self._query.view.partial_schema
-            return pl.DataFrame(schema={name: types[name] for name in [*group, "revisions"]})
-        start_us = pl.col("window_start").to_physical()
-        windows = added.with_row_index("row").with_columns(
-            start_us=start_us, end_us=start_us + self._query.view.window_us
-        )
-        held = windows.join_where(self._lives_in_numbers(), *_HOLD).select("row").unique()
-        return windows.join(held, on="row", how="anti").group_by(group).agg(revisions=pl.len().cast(pl.Int64))
-
-    def _lives_in_numbers(self) -> pl.DataFrame:
-        times = {name: pl.col(name).to_physical() for name in ("watermark", "held_first", "held_last")}
-        numbers = self._lives.with_columns(**times).rename({name: f"gap_{name}" for name in MARKET})
-        return numbers.with_columns(pl.col("watermark").fill_null(NEVER), pl.col("ended_at").fill_null(-NEVER - 1))
+    @cached_property
+    def _revisions(self) -> Revisions:
+        return Revisions(self._query.view, self._history, self._lives)
 
     @cached_property
     def _lives(self) -> pl.DataFrame:
         """The open gaps that there ever were in the markets that the question is about."""
         return self._taken_in.gap_lives.filter(self._is_asked())
-
-
-_HOLD = (
-    pl.col("venue") == pl.col("gap_venue"),
-    pl.col("symbol") == pl.col("gap_symbol"),
-    pl.col("opened_at") <= pl.col("sequence_before"),
-    pl.col("ended_at") > pl.col("sequence_before"),
-    pl.col("watermark") < pl.col("due"),
-    pl.col("held_first") < pl.col("end_us"),
-    pl.col("held_last") >= pl.col("start_us"),
-)
-"""When a gap has kept a window from closing ever since the watermark came to it, as `OpenHoles.hold` says."""

@@ -18,7 +18,6 @@ from serving.receipts.verification import Outcome, Sample, check_with
 from twofold.errors import ReceiptError
 from twofold.settings import load_settings
 from twofold.supervision.standing_back import standing_back
-from twofold.views import VIEWS
 
 LIMIT_S = 600.0
 """Seconds after which a round is given up."""
@@ -46,7 +45,7 @@ def check_beside(samples: Sequence[Sample]) -> list[Outcome]:
 
 def _outcomes(lines: Iterator[bytes]) -> Iterator[bytes]:
     samples = [Sample(**orjson.loads(line)) for line in lines if line.strip()]
-    for outcome in check_with(open_remaker(load_settings(), VIEWS), samples):
+    for outcome in check_with(open_remaker(load_settings()), samples):
         yield orjson.dumps(asdict(outcome))
 
 

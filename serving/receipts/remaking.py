@@ -14,16 +14,17 @@ from serving.answer import Answer, answer_of_known
 from serving.query import Query, asked_again
 from serving.receipts.above_cut import AboveCut, Declared
 from serving.receipts.below_cut import BelowCut
-from serving.receipts.history import HistoryReader
-from serving.receipts.taken_in import TakenIn
 from serving.receipts.token import Asked, Contents, Made, TokenSigner, columns_hash, contents
 from serving.seam import Pair
 from serving.state import State
 from serving.writing import rows_json
 from twofold.clock import from_epoch_us, to_epoch_us
+from twofold.edition import carried, founded
 from twofold.errors import MeaningDiffers, PublicationUnknown, ReceiptInvalid, TooMuch, UnknownName, ViewRetired
+from twofold.history import HistoryReader
 from twofold.lake import Lake
 from twofold.publication import Publication, Publications
+from twofold.taken_in import TakenIn
 from twofold.view import View
 
 _PUBLICATIONS = 256
@@ -51,7 +52,7 @@ class Remaker:
     Args:
         lake: where the publications and their tables are.
         declared: how records are read that lie above a cut.
-        views: those that exist.
+        views: those that a new lake is founded with.
         signer: knows the tokens of this deployment.
     """
 
@@ -71,7 +72,8 @@ class Remaker:
 
         Raises:
             ReceiptInvalid: the token is not of this deployment.
-            ViewRetired: the view is not declared so any more.
+            ViewRetired: the lake does not carry the view as it was any more.
+            ViewUnreadable: it does, but this version of Twofold does not know it.
             PublicationUnknown: the lake has no such publication.
             GivenUp: it had one, of which nothing can be made any more.
             MeaningDiffers: decoder, sources or publication are others.
@@ -106,21 +108,33 @@ class Remaker:
         return replace(answer_of_known(query, pair), state=state)
 
     def _query(self, asked: Asked) -> Query:
-        name = str(asked.query.get("view"))
-        view = self._views.get(name)
-        if view is None or view.hash != asked.view_hash or columns_hash(view) != asked.columns_hash:
-            how = "is not declared any more" if view is None else "is declared otherwise by now"
-            raise ViewRetired(
-                f"The view {name!r} with the hash {asked.view_hash} {how}, so that its answers cannot be made again. "
-                "Declare it as it was, or run the version of Twofold that gave the answer."
-            )
+        view = self._view(str(asked.query.get("view")), asked)
         try:
-            return asked_again(asked.query, self._views)
+            return asked_again(asked.query, {view.name: view})
         except TypeError:
             raise ReceiptInvalid(
                 "The question of this receipt has parts that this version of Twofold does not know. Run the version "
                 "that gave the answer."
             ) from None
+
+    def _view(self, name: str, asked: Asked) -> View:
+        """The view as it was asked, which the lake carries for as long as it is not retired."""
+        newest = self._newest().newest
+        editions = newest.editions or founded(self._views, newest.sequence)
+        found = next((each for each in editions if (each.name, each.hash) == (name, asked.view_hash)), None)
+        if found is None:
+            there = ", ".join(f"{each.name} {each.hash}" for each in carried(editions))
+            why = f"is not in the lake at {self._lake.root}, which has {there}"
+        elif not found.is_carried:
+            why = f"was retired by publication {found.since}"
+        elif columns_hash(found.view) != asked.columns_hash:
+            why = "has its columns in another order by now"
+        else:
+            return found.view
+        raise ViewRetired(
+            f"The view {name!r} with the hash {asked.view_hash} {why}, so that its answers cannot be made again. "
+            "Declare it as it was, and build it anew by `twofold view build`."
+        )
 
     def _pair(self, query: Query, held: Contents, most_trades: int | None = None) -> Pair:
         taken_in = self._newest()

@@ -13,6 +13,7 @@ from serving.problem import MEDIA_TYPE, PATH, PROBLEMS
 from serving.push.sse import MEDIA_TYPE as EVENT_STREAM
 from serving.query import Finality
 from serving.seam import SpeedMode
+from twofold.metrics import MEDIA_TYPE as METRICS_TYPE
 from twofold.view import Described
 
 TIME = pl.Datetime("us", "UTC")
@@ -29,7 +30,10 @@ OF_EVERY_VIEW = {
 }
 """The columns that rows of every view have."""
 
-_EVERYWHERE = ("content_too_large", "address_too_long", "headers_too_large", "bad_question")
+_EVERYWHERE = (
+    *("content_too_large", "address_too_long", "headers_too_large", "bad_question"),
+    *("key_needed", "key_invalid", "scope_missing", "foreign_host", "too_many_requests", "malformed", "too_slow"),
+)
 
 Time = Annotated[str, Field(description="RFC 3339, UTC.", examples=["2024-08-09T10:00:00Z"])]
 Sequence = Annotated[int, Field(description="Number of the publication.", examples=[42])]
@@ -267,8 +271,8 @@ def described(shape: Any, *problems: str) -> dict[int | str, dict[str, Any]]:  #
         kind = PROBLEMS[name]
         same = told.setdefault(kind.status.value, {"model": Problem, "description": "", "content": {MEDIA_TYPE: {}}})
         same["description"] = f"{same['description']} {kind.title}.".strip()
-        if kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
-            same["headers"] = {"Retry-After": _header("Seconds after which to ask again.", 1, "integer")}
+        if headers := _TOLD_WITH.get(kind.status):
+            same["headers"] = headers
     return told
 
 
@@ -278,6 +282,21 @@ def _header(description: str, example: str | int, kind: str = "string") -> dict[
         "schema": {"type": kind},
         "example": example,
     }
+
+
+_AGAIN = {"Retry-After": _header("Seconds after which to ask again.", 1, "integer")}
+_CHALLENGE = {"WWW-Authenticate": _header("How to send a key (RFC 6750).", 'Bearer realm="twofold"')}
+_TOLD_WITH = {
+    HTTPStatus.SERVICE_UNAVAILABLE: _AGAIN,
+    HTTPStatus.UNAUTHORIZED: _CHALLENGE,
+    HTTPStatus.FORBIDDEN: _CHALLENGE,
+    HTTPStatus.TOO_MANY_REQUESTS: {
+        **_AGAIN,
+        "RateLimit": _header("Requests that are left, and seconds until there are more.", '"requests";r=0;t=1'),
+        "RateLimit-Policy": _header("Requests at once, and in how many seconds.", '"requests";q=2000;w=2'),
+    },
+}
+"""Headers of problems, by their status."""
 
 
 def _answers() -> dict[int | str, dict[str, Any]]:
@@ -332,8 +351,9 @@ def _streams() -> dict[int | str, dict[str, Any]]:
         "`leap`, where too much changed at once. `change`: the `rows` that are others than they were told, and in "
         "`was` those of them that had been closed or revised, as they were told; no rows where only what the speed "
         "worker does has changed. Both have `view`, `receipt` and `freshness` as an answer has; the receipt is of an "
-        "answer that has all these rows. `end`: nothing follows, for the `reason` `slow`, `stopping` or `failed`, with "
-        "a `detail`. An event's id names question, publication and positions: it is a receipt's token.",
+        "answer that has all these rows. `end`: nothing follows, for the `reason` `slow`, `stopping`, `view_changed`, "
+        "where the view means something else from now on, or `failed`, with a `detail`. An event's id names question, "
+        "publication and positions: it is a receipt's token.",
         "content": {
             EVENT_STREAM: {
                 "schema": {"type": "string"},
@@ -347,3 +367,14 @@ def _streams() -> dict[int | str, dict[str, Any]]:
 
 STREAMS = _streams()
 """What a stream comes as, or is refused by."""
+
+
+def _metrics() -> dict[int | str, dict[str, Any]]:
+    told = described(Alive)
+    text = {"schema": {"type": "string"}, "example": "# TYPE twofold_lake_up gauge\ntwofold_lake_up 1.0\n"}
+    told[200] = {"description": "Every metric that there is.", "content": {METRICS_TYPE: text}}
+    return told
+
+
+METRICS = _metrics()
+"""What metrics come as."""

@@ -14,7 +14,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from serving.klines import (
+    BARS,
     DEFAULT,
+    FLOW,
     INTERVALS,
     MOST,
     KlinesAsked,
@@ -24,13 +26,12 @@ from serving.klines import (
 from serving.markets import known_markets, the_market, windows_us
 from serving.problem import invalid_detail
 from serving.receipts.vouching import Receipts
-from serving.routes.shaped import described_shaped, refusing, said, vouched
+from serving.routes.shaped import charted, described_shaped, refusing, said, vouched
 from serving.seam import Pair, Seam
 from serving.spoken import Speaker, Spoken
 from twofold.errors import AmbiguousSymbol, ArithmeticOverflow, BadCombination, BadInterval, QueryError, UnknownName
-from twofold.views import VIEWS
+from twofold.view import View
 
-BARS, TAKER_FLOW = VIEWS["bars"], VIEWS["taker_flow"]
 _LAST_MS = 253_402_300_798_000
 
 _UNKNOWN, _DISCONNECTED, _MANDATORY, _BAD_PARAMETER = -1000, -1001, -1102, -1130
@@ -91,11 +92,13 @@ def add_klines(app: FastAPI, seam: Seam, receipts: Receipts) -> None:
         milliseconds since 1970. Without startTime they are the newest; windows without trades are left out. Values
         are those of /v1/views/bars and /v1/views/taker_flow, both of one publication and the same positions.
         """
-        length_us = kline_interval_us(interval, BARS)
         pair = seam.pair("live")
-        market = the_market(symbol, venue, known_markets(BARS, pair))
-        bars = await _bars(KlinesAsked(market, interval, start_ms, end_ms, min(limit, MOST)), speaker, pair)
-        flow = await said(speaker, replace(bars.page.query, view=TAKER_FLOW), pair)
+        view, flow_view = charted(pair, "bars", BARS), charted(pair, "taker_flow", FLOW)
+        length_us = kline_interval_us(interval, view)
+        kline_interval_us(interval, flow_view)
+        market = the_market(symbol, venue, known_markets(view, pair))
+        bars = await _bars(KlinesAsked(market, interval, start_ms, end_ms, min(limit, MOST)), view, speaker, pair)
+        flow = await said(speaker, replace(bars.page.query, view=flow_view), pair)
         body = klines(bars.page.rows, flow.page.rows, length_us)
         return Response(body, media_type="application/json", headers=vouched(bars, flow))
 
@@ -108,8 +111,8 @@ _KLINES[HTTPStatus.INTERNAL_SERVER_ERROR.value] = {"model": KlinesRefusal, "desc
 _KLINES[HTTPStatus.SERVICE_UNAVAILABLE.value] = {"model": KlinesRefusal, "description": "No answer at this moment."}
 
 
-async def _bars(asked: KlinesAsked, speaker: Speaker, pair: Pair) -> Spoken:
-    questions = asked.questions(BARS, *windows_us(BARS, asked.market, pair))
+async def _bars(asked: KlinesAsked, view: View, speaker: Speaker, pair: Pair) -> Spoken:
+    questions = asked.questions(view, *windows_us(view, asked.market, pair))
     spoken = await said(speaker, next(questions), pair)
     for question in questions:
         if spoken.page.rows.height >= asked.limit:

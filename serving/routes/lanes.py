@@ -10,7 +10,6 @@ from serving.query import rfc3339
 from serving.reply import json_reply
 from serving.routes.described import Lanes, described
 from serving.seam import Seam
-from twofold.account import Account, add_accounts
 from twofold.clock import to_epoch_us
 
 
@@ -25,8 +24,6 @@ def add_lanes(app: FastAPI, seam: Seam) -> None:
     )
     def read_lanes() -> Response:
         pair = seam.pair("live")
-        accounts = add_accounts(pair.batch.publication.accounts, pair.speed.accounts if pair.speed else {})
-        accounts = {lane: accounts.get(lane, Account()) for lane in {*pair.positions, *accounts}}
         still_open = pair.batch.publication.still_open(pair.positions)
         stalled = pair.speed.header.stalled if pair.speed else []
         lanes = [
@@ -38,7 +35,7 @@ def add_lanes(app: FastAPI, seam: Seam) -> None:
                 "closed": lane in pair.positions and lane not in still_open,
                 "stalled": lane in stalled,
             }
-            for lane, account in sorted(accounts.items())
+            for lane, account in sorted(pair.accounts.items())
         ]
         publication = pair.batch.publication
         published_at = rfc3339(to_epoch_us(publication.published_at))

@@ -21,8 +21,11 @@ def remember(request: Request, asked: object) -> None:
     request.state.asked = asked
 
 
-def remembering(reply: Callable[[Any, Request], Awaitable[Response]]) -> type[APIRoute]:
-    """A kind of route whose requests, once what they ask was noted, `reply` answers without their being read again."""
+def remembering(reply: Callable[[Any, Request], Awaitable[Response | None]]) -> type[APIRoute]:
+    """A kind of route whose requests, once what they ask was noted, `reply` answers without their being read again.
+
+    Where `reply` gives nothing, what was noted holds no longer, and the request is read again.
+    """
     known: dict[tuple[str, bytes, tuple[bytes, ...]], object] = {}
 
     class Remembering(APIRoute):
@@ -30,8 +33,8 @@ def remembering(reply: Callable[[Any, Request], Awaitable[Response]]) -> type[AP
             accepts = tuple(value for name, value in scope["headers"] if name == b"accept")
             key = (scope["path"], scope["query_string"], accepts)
             asked = known.get(key) if scope["method"] == "GET" else None
-            if asked is not None:
-                response = await reply(asked, Request(scope, receive))
+            response = None if asked is None else await reply(asked, Request(scope, receive))
+            if response is not None:
                 await response(scope, receive, send)
                 return
             await super().handle(scope, receive, send)

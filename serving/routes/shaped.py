@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import orjson
@@ -17,7 +17,10 @@ from serving.reply import AT_ONCE_ROWS
 from serving.routes.described import described
 from serving.seam import Pair
 from serving.spoken import Speaker, Spoken
-from twofold.errors import TwofoldError
+from twofold.errors import QueryError, TwofoldError
+from twofold.ledger import MARKET
+from twofold.view import View
+from twofold.views import view_named
 
 TOKEN, FINALITY = "Twofold-Token", "Twofold-Finality"
 
@@ -38,6 +41,21 @@ def refusing(told: Callable[[Exception], Response]) -> type[APIRoute]:
             return handled
 
     return Refusing
+
+
+def charted(pair: Pair, name: str, columns: Iterable[str]) -> View:
+    """A view as it is served, if charts can be made of it: one row for each market and window, with some columns.
+
+    Raises:
+        UnknownName: no view of that name is served.
+        QueryError: what is served cannot be charted.
+    """
+    view = view_named(name, pair.batch.views)
+    lacking = [column for column in columns if column not in view.columns]
+    if lacking or {*view.keys} != {*MARKET}:
+        what = f"has no {', '.join(lacking)}" if lacking else f"has the keys {', '.join(view.keys)}"
+        raise QueryError(f"The view {name!r}, as served, {what}, so that it cannot be charted. Ask /v1/views/{name}.")
+    return view
 
 
 async def said(speaker: Speaker, query: Query, pair: Pair) -> Spoken:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Header, Path, Response, WebSocket
 from fastapi import Query as Parameter
 
-from serving.problem import problem
 from serving.push import websocket
 from serving.push.hub import Hub
 from serving.push.sse import EventStream
 from serving.query import Query, parse_query
 from serving.routes.described import STREAMS
 from serving.routes.parameters import Columns, Interval, Last, Symbol, Venue
-from twofold.errors import UnknownName
-from twofold.view import View
+from serving.seam import Seam
+from twofold.views import view_named
 
 DEFAULT_LAST = 10
 """Windows per symbol and venue that a stream is about, if it is not told."""
@@ -42,7 +39,7 @@ LastEventIdHeader = Annotated[
 ]
 
 
-def add_streams(app: FastAPI, hub: Hub, views: Mapping[str, View]) -> None:
+def add_streams(app: FastAPI, hub: Hub, seam: Seam) -> None:
     """Add the routes."""
 
     def asked(
@@ -53,10 +50,8 @@ def add_streams(app: FastAPI, hub: Hub, views: Mapping[str, View]) -> None:
         last: Last = None,
         columns: Columns = None,
     ) -> Query:
-        if view not in views:
-            raise UnknownName("view", view[:100], views)
         return parse_query(
-            views[view],
+            view_named(view, seam.views("live")),
             venue=venue,
             symbol=symbol,
             interval=interval,
@@ -104,17 +99,7 @@ def add_streams(app: FastAPI, hub: Hub, views: Mapping[str, View]) -> None:
         last_event_id: LastEventId = None,
         last_event_id_header: LastEventIdHeader = None,
     ) -> None:
-        if _is_foreign(socket):
-            refusal = problem("foreign_origin", f"A page of {socket.headers['origin'][:200]} may not read this stream.")
-            await socket.send_denial_response(refusal)
-            return
         query = asked(view, venue, symbol, interval, last, columns)
         async with hub.reading(query, last_event_id or last_event_id_header) as reader:
             await socket.accept()
             await websocket.tell(socket, reader, hub.timing)
-
-
-def _is_foreign(socket: WebSocket) -> bool:
-    """Whether a page of another origin asks. Browsers apply no rule of same origin to WebSockets, but name the page."""
-    origin = socket.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc.lower() != socket.headers.get("host", "").lower()

@@ -17,16 +17,16 @@ from serving.query import MAX_LAST, Query, interval_text, parse_query
 from serving.receipts.vouching import Receipts
 from serving.reply import json_reply
 from serving.routes.described import described
-from serving.routes.shaped import described_shaped, refusing, said, vouched
-from serving.seam import Seam
+from serving.routes.shaped import charted, described_shaped, refusing, said, vouched
+from serving.seam import Pair, Seam
 from serving.spoken import Speaker
-from serving.udf import config, history, interval_us, market_of, resolutions, search, symbol_info
+from serving.udf import COLUMNS, config, history, interval_us, market_of, resolutions, search, symbol_info
 from twofold.clock import Clock, to_epoch_us, utc_now
 from twofold.errors import QueryError
 from twofold.ledger import Market
+from twofold.view import View
 from twofold.views import VIEWS
 
-BARS = VIEWS["bars"]
 LOOKED_AT = 1000
 """Newest bars of a market that say how many decimals it has."""
 
@@ -39,7 +39,7 @@ Resolution = Annotated[
     Parameter(
         description="Length of the bars: minutes, or `1D` for a day.",
         examples=["5"],
-        json_schema_extra={"enum": list(resolutions(BARS))},
+        json_schema_extra={"enum": list(resolutions(VIEWS["bars"]))},
     ),
 ]
 Seconds = Annotated[int, Parameter(ge=_FIRST_S, le=_LAST_S)]
@@ -107,7 +107,9 @@ def add_udf(app: FastAPI, seam: Seam, receipts: Receipts, clock: Clock = utc_now
 
     @router.get("/config", summary="What the feed can do", responses=described_udf(UdfConfig))
     async def read_config() -> Response:
-        return json_reply(config(BARS, known_markets(BARS, seam.pair("live"))))
+        pair = seam.pair("live")
+        view = _charted(pair)
+        return json_reply(config(view, known_markets(view, pair)))
 
     @router.get("/time", summary="Seconds since 1970, by serving's clock", responses=_TIME)
     async def read_time() -> Response:
@@ -116,9 +118,10 @@ def add_udf(app: FastAPI, seam: Seam, receipts: Receipts, clock: Clock = utc_now
     @router.get("/symbols", summary="A market, for charts", responses=described_udf(UdfSymbol))
     async def read_symbol(symbol: Symbol) -> Response:
         pair = seam.pair("live")
-        market = market_of(symbol, known_markets(BARS, pair))
-        newest = await said(speaker, _query(market, BARS.window_us, last=LOOKED_AT), pair)
-        return json_reply(symbol_info(BARS, market, newest.page.rows))
+        view = _charted(pair)
+        market = market_of(symbol, known_markets(view, pair))
+        newest = await said(speaker, _query(view, market, view.window_us, last=LOOKED_AT), pair)
+        return json_reply(symbol_info(view, market, newest.page.rows))
 
     @router.get("/search", summary="Markets by a part of their names", responses=described_udf(list[UdfFound]))
     async def search_symbols(
@@ -127,7 +130,8 @@ def add_udf(app: FastAPI, seam: Seam, receipts: Receipts, clock: Clock = utc_now
         exchange: Annotated[str, Parameter(description="Only of this exchange.")] = "",
         limit: Annotated[int, Parameter(ge=1, le=1000, description="Markets that are given at most.")] = 30,
     ) -> Response:
-        return json_reply(search(query, exchange, kind, limit, known_markets(BARS, seam.pair("live"))))
+        pair = seam.pair("live")
+        return json_reply(search(query, exchange, kind, limit, known_markets(_charted(pair), pair)))
 
     @router.get("/history", summary="Bars of a market, for charts", responses=_HISTORY)
     async def read_history(
@@ -146,14 +150,15 @@ def add_udf(app: FastAPI, seam: Seam, receipts: Receipts, clock: Clock = utc_now
         if since is None and countback is None:
             raise QueryError("Say by `from` or by countback which bars are wanted.")
         pair = seam.pair("live")
-        market, length_us = market_of(symbol, known_markets(BARS, pair)), interval_us(resolution, BARS)
+        view = _charted(pair)
+        market, length_us = market_of(symbol, known_markets(view, pair)), interval_us(resolution, view)
         start = since if countback is None else None
-        spoken = await said(speaker, _query(market, length_us, start, to, countback), pair)
+        spoken = await said(speaker, _query(view, market, length_us, start, to, countback), pair)
         if not spoken.page.rows.is_empty():
             return Response(history(spoken.page.rows), media_type="application/json", headers=vouched(spoken))
         before = None
         if start is not None:
-            earlier = await said(speaker, _query(market, length_us, None, start, 1), pair)
+            earlier = await said(speaker, _query(view, market, length_us, None, start, 1), pair)
             before = earlier.page.rows["window_start"].to_physical().max()
         told = {"s": "no_data"} if before is None else {"s": "no_data", "nextTime": int(before) // 1_000_000}  # type: ignore[arg-type]  # a time
         return Response(orjson.dumps(told), media_type="application/json", headers=vouched(spoken))
@@ -174,12 +179,21 @@ _TIME: dict[int | str, dict[str, Any]] = {
 }
 
 
+def _charted(pair: Pair) -> View:
+    return charted(pair, "bars", COLUMNS)
+
+
 def _query(
-    market: Market, length_us: int, start: int | None = None, end: int | None = None, last: int | None = None
+    view: View,
+    market: Market,
+    length_us: int,
+    start: int | None = None,
+    end: int | None = None,
+    last: int | None = None,
 ) -> Query:
     venue, symbol = market
     return parse_query(
-        BARS,
+        view,
         venue=venue,
         symbol=symbol,
         interval=interval_text(length_us),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, NamedTuple
@@ -45,8 +44,9 @@ from serving.spoken import Speaker, Spoken, etag
 from serving.state import State
 from serving.walks import Cursor
 from twofold.clock import Clock, to_epoch_us, utc_now
-from twofold.errors import QueryError, UnknownName
+from twofold.errors import QueryError
 from twofold.view import Described, View
+from twofold.views import view_named
 from twofold.watermark import watermarks_us
 
 SETTLED_FOR_S = 10
@@ -66,13 +66,13 @@ class Asked(NamedTuple):
     presentation: Presentation
 
 
-def add_views(app: FastAPI, seam: Seam, views: Mapping[str, View], receipts: Receipts) -> None:
+def add_views(app: FastAPI, seam: Seam, receipts: Receipts) -> None:
     """Add the routes."""
     answering = Answering(seam, receipts)
 
     @app.get("/v1/views", summary="The views that exist", tags=["views"], responses=described(list[ViewMeaning]))
     async def list_views() -> Response:
-        return json_reply([_described(view) for view in views.values()])
+        return json_reply([_described(view) for view in seam.views("live").values()])
 
     async def read_view(
         request: Request,
@@ -93,29 +93,30 @@ def add_views(app: FastAPI, seam: Seam, views: Mapping[str, View], receipts: Rec
         format_name: FormatName = None,
         layout: LayoutName = None,
     ) -> Response:
-        if view not in views:
-            raise UnknownName("view", view[:100], views)
         presentation = negotiate(", ".join(request.headers.getlist("accept")), format_name, layout)
-        query = parse_query(
-            views[view],
-            venue=venue,
-            symbol=symbol,
-            interval=interval,
-            start=start,
-            end=end,
-            last=last,
-            columns=columns,
-            finality=finality,
-            limit=limit,
-            base=base,
-            as_of=as_of,
-            known_after=known_after,
-        )
-        answering.check_is_past(query)
-        place = None if cursor is None else Cursor.parse(cursor, query)
-        asked = Asked(query if place is None else replace(query, skip=place.skip), place, presentation)
+        response = None
+        while response is None:  # a view that is changed at this moment is read again
+            query = parse_query(
+                view_named(view, seam.views(base)),
+                venue=venue,
+                symbol=symbol,
+                interval=interval,
+                start=start,
+                end=end,
+                last=last,
+                columns=columns,
+                finality=finality,
+                limit=limit,
+                base=base,
+                as_of=as_of,
+                known_after=known_after,
+            )
+            answering.check_is_past(query)
+            place = None if cursor is None else Cursor.parse(cursor, query)
+            asked = Asked(query if place is None else replace(query, skip=place.skip), place, presentation)
+            response = await answering.reply(asked, request)
         remember(request, asked)
-        return await answering.reply(asked, request)
+        return response
 
     app.router.add_api_route(
         "/v1/views/{view}",
@@ -150,10 +151,12 @@ class Answering:
                 "arrived by then is not known. Ask as of a time up to now."
             )
 
-    async def reply(self, asked: Asked, request: Request) -> Response:
-        """Answer a request, or say that its client has the answer already."""
+    async def reply(self, asked: Asked, request: Request) -> Response | None:
+        """Answer a request, or say that its client has the answer already; None: the view has been changed since."""
         query, cursor, presentation = asked
         pair = self._seam.pair(query.base)
+        if not pair.serves(query.view):
+            return None
         state = State.of(pair)
         headers = {
             "ETag": etag(query, state.mark if cursor is None else cursor.state, presentation),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+from eventually import eventually
 
 from batch_layer.turn import turn
 from twofold.errors import TurnTaken
@@ -59,3 +62,39 @@ def test_the_turn_goes_with_the_process_that_held_it_however_it_ended(tmp_path: 
         holder.wait()
         with turn(lake):
             pass
+
+
+def test_one_who_waits_has_the_turn_before_one_who_had_it(tmp_path: Path) -> None:
+    lake, order = Lake(str(tmp_path)), []
+    is_waiting = threading.Event()
+
+    def live() -> None:
+        is_waiting.set()
+        with turn(lake, 60):
+            order.append("live")
+
+    thread = threading.Thread(target=live)
+    with turn(lake, 60):
+        order.append("backfill")
+        thread.start()
+        is_waiting.wait()
+        eventually(lambda: _is_locked(tmp_path / ".cycle.next"))
+    with turn(lake, 60):
+        order.append("backfill")
+    thread.join()
+    assert order == ["backfill", "live", "backfill"]
+
+
+def test_waiting_ends_when_the_time_is_up(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    with turn(lake), pytest.raises(TurnTaken):
+        turn(lake, 0.05).__enter__()
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False

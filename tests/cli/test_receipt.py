@@ -35,7 +35,7 @@ def market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallMarket:
 
 @pytest.fixture
 def api(market: SmallMarket, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    with served(market.lake, receipts=open_receipts(load_settings(), VIEWS, lambda _: ())) as api:
+    with served(market.lake, receipts=open_receipts(load_settings(), lambda _: ())) as api:
         monkeypatch.setenv("TWOFOLD_SERVING_ADDRESS", f"127.0.0.1:{api.client.base_url.port}")
         yield api
 

@@ -161,7 +161,10 @@ def test_a_broker_that_is_away_is_tried_again_and_then_named(
     assert Publications(lake).newest().sequence == 0
 
 
-def test_while_another_cycle_is_at_work_this_one_is_skipped(topic: Topic, lake: Lake) -> None:
+def test_while_another_cycle_is_at_work_this_one_is_skipped(
+    topic: Topic, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWOFOLD_CYCLE_INTERVAL_S", "0.1")
     with turn(lake):
         state = run()
     assert (state.type, state.name) == ("COMPLETED", "Skipped")

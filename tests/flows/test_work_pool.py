@@ -159,9 +159,9 @@ def test_deployments_of_the_pool_are_those_that_are_served_otherwise() -> None:
         assert ours.tags == declared["tags"]
         assert ours.concurrency_limit == declared["concurrency_limit"]["limit"]
         assert ours.concurrency_options.collision_strategy == declared["concurrency_limit"]["collision_strategy"]
-        (ours_at,), (declared_at,) = ours.schedules, declared["schedules"]
-        schedule = ours_at.schedule.model_dump()
-        wanted = {name: schedule.get(name) for name in declared_at}
-        if "interval" in wanted:
-            wanted["interval"] = wanted["interval"].total_seconds()
-        assert wanted == declared_at
+        for ours_at, declared_at in zip(ours.schedules, declared["schedules"], strict=True):
+            schedule = ours_at.schedule.model_dump()
+            wanted = {name: schedule.get(name) for name in declared_at}
+            if "interval" in wanted:
+                wanted["interval"] = wanted["interval"].total_seconds()
+            assert wanted == declared_at

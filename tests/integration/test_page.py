@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from eventually import eventually
+from keyed import key_file, keyed
 from served import Served, served
 from small_market import SmallMarket
 
@@ -241,3 +242,23 @@ def test_it_says_so_where_nothing_was_traded_yet(browser: Browser, tmp_path: Pat
         market.trade("10:00:00", price="5")
         view.wait_for(("10:00", "provisional", "5"))
         assert view.complaints == []
+
+
+def test_a_key_is_asked_for_once_where_one_is_needed(browser: Browser, market: SmallMarket, tmp_path: Path) -> None:
+    key = key_file(tmp_path).create("reader", ["read", "stream"])
+    policy = keyed(tmp_path)
+    with market.live_side() as address, served(market.lake, address, policy=policy) as api, seen(browser, api) as view:
+        field = view.page.get_by_label("Key", exact=True)
+        field.fill("tf_no_key")
+        field.press("Enter")
+        problem = view.page.locator("#login-problem")
+        playwright.expect(problem).to_contain_text("Send a key that is taken here", timeout=PATIENCE_MS)
+        field.fill(f" {key} ")
+        view.page.get_by_role("button", name="Open", exact=True).click()
+        view.wait_for(("10:05", "provisional", "103.0"))
+        assert view.text("#stream") == "Stream live"
+        assert not view.page.locator("#login").is_visible()
+        view.page.reload()
+        view.wait_for(("10:05", "provisional", "103.0"))
+        assert view.page.evaluate("document.cookie") == ""
+        assert {told for told in view.complaints if "status of 401" not in told} == set()

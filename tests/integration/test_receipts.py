@@ -70,7 +70,7 @@ def api(kafka: str, topic: Topic) -> Iterator[Served]:
     settings = load_settings()
     lake, sources = Lake(settings.lake_root), settings.sources
     worker = SpeedWorker(lake, log_opener(settings), VIEWS, sources, settings.default_source, ROOMY_BYTES)
-    receipts = open_receipts(settings, VIEWS, check_beside)
+    receipts = open_receipts(settings, check_beside)
     with runs(worker) as address, served(lake, address, receipts=receipts) as api:
         eventually(lambda: api.is_ready() and [row["trades"] for row in api.rows()] == [9])
         yield api

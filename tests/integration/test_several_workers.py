@@ -87,10 +87,10 @@ class Stage:
     @contextmanager
     def api(self) -> Iterator[Served]:
         """Run serving."""
-        speed = speed_of([worker.split("|") for worker in self.addresses.split(",")], VIEWS)
+        speed = speed_of([worker.split("|") for worker in self.addresses.split(",")])
         lake = Lake(str(self.folder / "lake"))
         seam = Seam(lake, speed, VIEWS)
-        with running(make_app(seam, VIEWS, vouching(lake))) as client:
+        with running(make_app(seam, vouching(lake))) as client:
             yield Served(client, seam)
 
     def _send(self, producer: KafkaProducer, symbol: int, trade_id: int, partition: int) -> None:

@@ -35,6 +35,7 @@ def watched() -> Iterator[None]:
     """Make every way in which the product touches a table's log tell the hook of its thread, if there is one."""
     with ExitStack() as stack:
         stack.enter_context(patch.object(lake, "write_deltalake", _telling_of("write", write_deltalake)))
+        stack.enter_context(patch.object(lake.TableWriter, "compact", _telling_of("write", lake.TableWriter.compact)))
         stack.enter_context(patch.object(DeltaTable, "restore", _telling_of("restore", DeltaTable.restore)))
         stack.enter_context(patch.object(DeltaTable, "create", _telling_of("create", DeltaTable.create)))
         stack.enter_context(patch.object(lake.Lake, "open", _telling_of("open", lake.Lake.open)))

@@ -35,7 +35,10 @@ from twofold.gap_log import gap_lives, gaps_at
 from twofold.lake import Lake
 from twofold.lane import ALL_LANES, Positions, Share, at_least, positions_from_json
 from twofold.ledger import INTERVAL_SCHEMA, Ledger
+from twofold.log_identity import LogIdentity
 from twofold.publication import PUBLICATIONS, Publication
+from twofold.records import RecordReader
+from twofold.resuming import resume
 from twofold.source import Source
 from twofold.speed_state import ChangesRequest
 from twofold.views import VIEWS
@@ -98,7 +101,8 @@ def new_fold(
 ) -> BaseFold:
     """A speed fold on the base that a publication gives, with nothing read yet."""
     base = load_base(lake, publication, sources)
-    return BaseFold(replace(base, cut=share.of(base.cut)), VIEWS, sources, SOURCE)
+    views = {name: edition.view for name, edition in publication.served(VIEWS).items()}
+    return BaseFold(replace(base, cut=share.of(base.cut)), views, sources, SOURCE)
 
 
 class SteppedWorker:
@@ -111,7 +115,7 @@ class SteppedWorker:
         self._log = log
         self._share = share
         self._sources = sources
-        self._readers: dict[int, MemoryReader] = {}
+        self._readers: dict[int, tuple[MemoryReader, RecordReader]] = {}
         self._worker = SpeedWorker(lake, log.open_reader, VIEWS, sources, SOURCE, 2**62, share)
         self.client = _DirectClient(self._worker, share)
 
@@ -126,7 +130,7 @@ class SteppedWorker:
         reading = Reading(fold, self._log.open_reader, lambda: False)
         reading.ready_at_s = 0.0
         self._worker._readings[publication.sequence] = reading
-        self._readers[publication.sequence] = self._log.open_reader(publication.cut, share=self._share)
+        self._readers[publication.sequence] = self._resumed(fold.base.cut, publication.log)
 
     def stop(self, sequence: int) -> None:
         """Let a base go."""
@@ -134,8 +138,8 @@ class SteppedWorker:
 
     def step(self, sequence: int, poll: Poll) -> None:
         """Read and fold one micro-batch."""
-        reader = self._readers[sequence]
-        reader.tell(poll)
+        told, reader = self._readers[sequence]
+        told.tell(poll)
         self._worker._readings[sequence]._step(reader)
 
     def step_to_end(self, sequence: int) -> None:
@@ -146,12 +150,23 @@ class SteppedWorker:
         """The fold on a base."""
         return self._worker._readings[sequence].fold
 
+    def _resumed(self, cut: Positions, log: LogIdentity) -> tuple[MemoryReader, RecordReader]:
+        """A reader that can be told its polls, and the same beside lanes that are closed."""
+        opened: list[MemoryReader] = []
+
+        def open_reader(start: Positions) -> MemoryReader:
+            opened.append(self._log.open_reader(start, share=self._share))
+            return opened[-1]
+
+        reader = resume(open_reader, cut, log)
+        return opened[0], reader
+
 
 class _DirectClient(SpeedClient):
     """A client that calls the worker without a network in between."""
 
     def __init__(self, worker: SpeedWorker, share: Share) -> None:
-        super().__init__("", VIEWS, share)
+        super().__init__("", share)
         self._worker = worker
         self.is_away = False
 
@@ -163,7 +178,7 @@ class _DirectClient(SpeedClient):
 
 def rows_of(view: str, interval_s: int, pair: Pair) -> list[dict[str, Any]]:
     """All rows of a view as the API gives them, without the columns' types."""
-    return answer(Query(VIEWS[view], interval_s * 1_000_000), pair).json_rows()
+    return answer(Query(pair.batch.views[view], interval_s * 1_000_000), pair).json_rows()
 
 
 def check_rows(

@@ -44,7 +44,7 @@ class Walk:
         self._lake = Lake(str(folder))
         self._port = free_port()
         self._door = ExitStack()
-        self._client = SpeedClient(f"127.0.0.1:{self._port}", VIEWS)
+        self._client = SpeedClient(f"127.0.0.1:{self._port}")
         self._positions: Positions = {}
         self._sequence = 0
         self.send()
@@ -79,7 +79,7 @@ class Walk:
     def start_seam(self) -> None:
         """Start serving, in place of the one there was, if any."""
         self._client.close()
-        self._client = SpeedClient(f"127.0.0.1:{self._port}", VIEWS)
+        self._client = SpeedClient(f"127.0.0.1:{self._port}")
         self._seam = Seam(self._lake, self._client, VIEWS)
         self._seam.look_at_lake()
 

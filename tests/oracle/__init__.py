@@ -129,14 +129,15 @@ class Oracle:
         windows: dict[Window, list[OracleTrade]] = defaultdict(list)
         for _, trade in taken:
             windows[trade.venue, trade.symbol, trade.event_us // interval_us * interval_us].append(trade)
-        labelled = {} if cuts is None else labels(taken, self._publications(cuts), interval_us)
+        its = VIEWS[view]
+        labelled = {} if cuts is None else labels(taken, self._publications(cuts), interval_us, its)
         return [
             {
                 "venue": venue,
                 "symbol": symbol,
                 "window_start": rfc3339(start_us),
                 "window_end": rfc3339(start_us + interval_us),
-                **VIEWS[view](windows[venue, symbol, start_us]),
+                **its.values(windows[venue, symbol, start_us]),
                 **labelled.get((venue, symbol, start_us), {}),
             }
             for venue, symbol, start_us in sorted(windows)

@@ -34,9 +34,9 @@ class Gap:
     found_at_us: int | None = None
     held_us: tuple[int, int] | None = None
 
-    def has_held(self, start_us: int, end_us: int) -> bool:
-        """Whether it has kept a window from closing ever since the watermark came to its end."""
-        if self.held_us is None or (self.found_at_us is not None and self.found_at_us >= end_us):
+    def has_held(self, start_us: int, end_us: int, due_us: int) -> bool:
+        """Whether it has kept a window from closing ever since the watermark came to when it was due."""
+        if self.held_us is None or (self.found_at_us is not None and self.found_at_us >= due_us):
             return False
         return self.held_us[0] < end_us and start_us <= self.held_us[1]
 

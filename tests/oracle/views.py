@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from oracle.wire import EXACT, OracleTrade
 
@@ -45,9 +45,33 @@ def taker_flow_values(trades: Sequence[OracleTrade]) -> Row:
     }
 
 
-VIEWS: Mapping[str, Callable[[Sequence[OracleTrade]], Row]] = {"bars": bars_values, "taker_flow": taker_flow_values}
-GRAIN_S = 60
-"""The grain of both views."""
+def changed_bars_values(trades: Sequence[OracleTrade]) -> Row:
+    """Columns of `bars` as tests change it (`laws.changed_bars`), over the trades of one window; at least one trade."""
+    ordered = sorted(trades, key=lambda trade: (trade.event_us, trade.rank))
+    volume = _sum(trade.size for trade in ordered)
+    return {
+        "close": _text(ordered[-1].price, 8),
+        "low": _text(min(trade.price for trade in ordered), 8),
+        "volume": _text(volume, 8),
+        "trades": len(ordered),
+        "buys": sum(trade.side == "buy" for trade in ordered),
+        "mean_size": _rounded(Fraction(volume) / len(ordered)),
+    }
+
+
+class OracleView(NamedTuple):
+    """What is said of the trades of a window, the grain, and how long after its end a window is waited for."""
+
+    values: Callable[[Sequence[OracleTrade]], Row]
+    grain_s: int = 60
+    lateness_s: int = 0
+
+
+VIEWS: Mapping[str, OracleView] = {
+    "bars": OracleView(bars_values),
+    "taker_flow": OracleView(taker_flow_values),
+    "changed bars": OracleView(changed_bars_values, grain_s=30, lateness_s=20),
+}
 
 
 def rfc3339(time_us: int) -> str:

@@ -1,5 +1,6 @@
 """docker-compose.yml: valid by the compose specification, in step with the code, closed to other machines."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,10 @@ COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 WHOLE: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = WHOLE["services"]
+STAND_INS = dict(
+    re.findall(r"^\| `(\w+)` \| (.+?) \|", (ROOT / "deploy" / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+)
+"""The services that are not ours, and what stands in for each where there is no container engine."""
 OURS = [name for name, service in SERVICES.items() if service.get("command", [""])[0] == "twofold"]
 
 
@@ -43,8 +48,12 @@ def test_the_check_refuses_a_file_that_does_not(tmp_path: Path) -> None:
     assert _validate(broken) != 0
 
 
-def test_each_part_of_the_system_is_a_service() -> None:
-    assert set(SERVICES) == {"kafka", "prefect", "batch", "speed", "serving", "source"}
+def test_the_parts_are_those_that_twofold_up_has() -> None:
+    assert set(OURS) == {"batch", "speed", "serving", "source", "spark"}
+
+
+def test_what_is_not_ours_has_a_stand_in_for_tests() -> None:
+    assert set(SERVICES) == {*OURS, *STAND_INS}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -72,7 +81,9 @@ def test_a_service_waits_for_those_it_needs_to_be_healthy(name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_keeps_its_data_in_declared_volumes(name: str) -> None:
-    assert {volume.split(":")[0] for volume in SERVICES[name].get("volumes", [])} <= set(WHOLE["volumes"])
+    for volume in SERVICES[name].get("volumes", []):
+        place = volume.split(":")[0]
+        assert (ROOT / place).exists() if place.startswith("./") else place in WHOLE["volumes"]
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -81,7 +92,7 @@ def test_each_environment_variable_is_a_setting(name: str) -> None:
     assert set(SERVICES[name]["environment"]) <= known
 
 
-@pytest.mark.parametrize("name", ["batch", "speed", "serving"])
+@pytest.mark.parametrize("name", ["batch", "speed", "serving", "spark"])
 def test_whoever_works_on_the_lake_shares_it(name: str) -> None:
     assert f"lake:{SERVICES[name]['environment']['TWOFOLD_LAKE']}" in SERVICES[name]["volumes"]
 
@@ -112,4 +123,36 @@ def test_the_image_holds_each_package(package: str) -> None:
 
 def test_the_image_installs_by_hash_and_does_not_run_as_root() -> None:
     assert "pip install --no-deps --require-hashes -r requirements.lock\n" in DOCKERFILE
-    assert DOCKERFILE.index("\nUSER twofold\n") > DOCKERFILE.rindex("\nRUN ")
+    assert DOCKERFILE.rindex("\nUSER twofold\n") > DOCKERFILE.rindex("\nRUN ")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_image_is_pinned(name: str) -> None:
+    assert re.search(r":v?\d+(\.\d+)+(-[\w.-]+)?$", SERVICES[name]["image"])
+    assert all(
+        re.search(r":\d+\.\d+\.\d+-", base) for base in re.findall(r"^FROM (python\S*)", DOCKERFILE, re.MULTILINE)
+    )
+
+
+def test_passwords_stand_in_the_environment_alone() -> None:
+    asked = set(re.findall(r"\$\{(\w+):\?[^}]+\}", COMPOSE.read_text(encoding="utf-8")))
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    assert asked == set(re.findall(r"^(\w+)=", example, re.MULTILINE))
+    for service in SERVICES.values():
+        for variable, text in service.get("environment", {}).items():
+            assert "PASSWORD" not in variable or re.fullmatch(r"\$\{\w+:\?[^}]+\}", text)
+
+
+def test_each_target_of_the_image_that_is_built_is_a_stage_that_does_not_run_as_root() -> None:
+    stages = dict(re.findall(r"^FROM \S+ AS (\w+)\n(.*?)(?=^FROM |\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL))
+    for name in OURS:
+        assert re.findall(r"^USER (\w+)$", stages[SERVICES[name]["build"]["target"]], re.MULTILINE)[-1] == "twofold"
+
+
+@pytest.mark.parametrize("job", ["twofold-serving", "twofold-speed"])
+def test_prometheus_reads_the_services_where_they_listen(job: str) -> None:
+    read = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    (targets,) = (each["static_configs"][0]["targets"] for each in read["scrape_configs"] if each["job_name"] == job)
+    environment = SERVICES["speed"]["environment"]
+    told = {"twofold-serving": "serving:18080", "twofold-speed": environment["TWOFOLD_SPEED_METRICS_ADDRESS"]}
+    assert targets == [told[job]]

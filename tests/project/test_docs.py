@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     path
     for path in (
-        *(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "RELIABILITY")),
+        *(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "RELIABILITY", "SECURITY")),
         *sorted((ROOT / "docs").glob("*.md")),
     )
     if path.exists()
@@ -73,6 +73,11 @@ def test_each_test_that_the_page_on_reliability_names_exists() -> None:
 def test_the_page_of_settings_is_the_one_that_make_docs_writes() -> None:
     page = runpy.run_path(str(ROOT / "docs" / "settings_page.py"))["page"]()
     assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == page
+
+
+def test_the_page_of_metrics_is_the_one_that_make_docs_writes() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "metrics_page.py"))["page"]()
+    assert (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8") == page
 
 
 def test_the_readme_leads_with_the_two_commands() -> None:

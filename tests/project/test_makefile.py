@@ -53,7 +53,7 @@ def test_each_target_can_be_made_from_a_fresh_checkout(target: str, tmp_path: Pa
 def test_each_target_that_runs_the_project_sets_it_up_first(target: str, tmp_path: Path) -> None:
     steps = _make("--dry-run", target, cwd=_checkout(tmp_path)).stdout
     assert "--require-hashes -r requirements.lock" in steps
-    assert "-m twofold.event_log.jars" in steps
+    assert "-m twofold.event_log.start_cache" in steps
 
 
 def test_a_capture_is_replayed_and_without_one_the_simulator_runs(tmp_path: Path) -> None:

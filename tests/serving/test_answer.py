@@ -51,7 +51,7 @@ def live(market: SmallMarket) -> Pair:
     """The newest publication with the speed state that has all that is logged."""
     alone = published(market)
     with market.live_side() as address:
-        client = SpeedClient(address, VIEWS)
+        client = SpeedClient(address)
 
         def caught_up() -> SpeedSide | None:
             try:

@@ -151,8 +151,9 @@ def test_the_api_describes_itself(api: Served) -> None:
     receipts = {"/v1/receipts/{token}", "/v1/verification"}
     views = {"/v1/views", "/v1/views/{view}", "/v1/views/{view}/stream"}
     problems = {"/v1/problems", "/v1/problems/{name}"}
+    figures = {"/v1/gaps", "/v1/lanes", "/healthz", "/readyz", "/metrics"}
     charts = {"/api/v3/klines", *(f"/udf/{name}" for name in ("config", "time", "symbols", "search", "history"))}
-    assert paths.keys() == views | problems | receipts | charts | {"/v1/gaps", "/v1/lanes", "/healthz", "/readyz"}
+    assert paths.keys() == views | problems | receipts | charts | figures | {"/v1/session"}
     parameters = {parameter["name"] for parameter in paths["/v1/views/{view}"]["get"]["parameters"]}
     rows = {"venue", "symbol", "interval", "start", "end", "last", "finality", "base", "as_of", "known_after"}
     assert parameters == {"view", "columns", "limit", "cursor", "format", "layout"} | rows
@@ -191,7 +192,7 @@ def test_a_question_that_makes_no_sense_is_refused_with_what_would(
     assert_is_problem(api.client.get(f"/v1/views/bars?{query}"), 422, *words)
 
 
-@pytest.mark.parametrize("path", ["/v1/views", "/v1/lanes", "/healthz", "/readyz"])
+@pytest.mark.parametrize("path", ["/v1/views", "/v1/lanes", "/healthz", "/readyz", "/metrics"])
 def test_a_parameter_where_none_is_taken_is_refused(api: Served, path: str) -> None:
     assert_is_problem(api.get(path, symbol="BTCUSDT"), 422, "no parameter 'symbol'", "it takes none")
 

@@ -82,7 +82,7 @@ def trading(market: SmallMarket) -> Iterator[None]:
 
 
 def test_while_nothing_is_loaded_serving_says_when_to_ask_again(market: SmallMarket) -> None:
-    seam = Seam(market.lake, SpeedClient(NOBODY, VIEWS), VIEWS)
+    seam = Seam(market.lake, SpeedClient(NOBODY), VIEWS)
     for base in ("live", "published"):
         with pytest.raises(LakeUnreachable, match=r"still loading the newest publication\. Ask again"):
             seam.pair(base)
@@ -119,7 +119,7 @@ def test_a_lake_that_goes_away_is_a_503_until_it_is_back(market: SmallMarket, tm
 
 
 def test_a_publication_whose_data_cannot_be_read_is_an_error_until_it_can(market: SmallMarket) -> None:
-    seam = Seam(market.lake, SpeedClient(NOBODY, VIEWS), VIEWS)
+    seam = Seam(market.lake, SpeedClient(NOBODY), VIEWS)
     market.cycle()
     seam.look_at_lake()
     market.trade("10:00:00")

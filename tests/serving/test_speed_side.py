@@ -28,7 +28,7 @@ def market(tmp_path: Path) -> SmallMarket:
 @pytest.fixture
 def client(market: SmallMarket) -> Iterator[SpeedClient]:
     with market.live_side() as address:
-        client = SpeedClient(address, VIEWS)
+        client = SpeedClient(address)
         yield client
         client.close()
 
@@ -97,7 +97,7 @@ def test_a_base_that_the_worker_does_not_hold_is_gone(client: SpeedClient, marke
 def test_a_worker_that_was_started_again_is_mirrored_whole(market: SmallMarket) -> None:
     market.trade("10:00:00")
     port = free_port()
-    client = SpeedClient(f"127.0.0.1:{port}", VIEWS)
+    client = SpeedClient(f"127.0.0.1:{port}")
     with market.live_side(port):
         before = caught_up(client, market)
     with pytest.raises(SpeedAway, match=f"does not answer at 127.0.0.1:{port}.*`twofold speed`"):
@@ -117,7 +117,7 @@ def test_a_worker_that_fails_to_answer_counts_as_away() -> None:
             raise ValueError("nothing works today")
 
     with Broken("grpc://127.0.0.1:0") as server:
-        client = SpeedClient(f"127.0.0.1:{server.port}", VIEWS)
+        client = SpeedClient(f"127.0.0.1:{server.port}")
         with pytest.raises(SpeedAway, match="does not answer"):
             client.follow(0, None, 0)
         client.close()

@@ -44,7 +44,7 @@ class Crew:
 
     def restart_serving(self) -> None:
         first, *others = (member.client for member in self.members)
-        self.workers = SpeedWorkers([SpeedReplicas([first]), SpeedReplicas(others)], VIEWS, AtOnce())
+        self.workers = SpeedWorkers([SpeedReplicas([first]), SpeedReplicas(others)], AtOnce())
 
     def start(self, publication: Publication) -> None:
         for member in self.members:
@@ -230,7 +230,7 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_a_change_of_either_is_heard_while_the_other_is_silent(crew: Crew, executor: ThreadPoolExecutor) -> None:
-    workers = SpeedWorkers([SpeedReplicas([member.client]) for member in crew.members], VIEWS, executor)
+    workers = SpeedWorkers([SpeedReplicas([member.client]) for member in crew.members], executor)
     crew.read(0)
     heard = before = workers.follow(0, None, 0)
     crew.market.send([Sending(lane=1, gap_ms=0)])
@@ -241,7 +241,7 @@ def test_a_change_of_either_is_heard_while_the_other_is_silent(crew: Crew, execu
 
 
 def test_one_that_is_away_is_so_whatever_the_other_tells(crew: Crew, executor: ThreadPoolExecutor) -> None:
-    workers = SpeedWorkers([SpeedReplicas([member.client]) for member in crew.members], VIEWS, executor)
+    workers = SpeedWorkers([SpeedReplicas([member.client]) for member in crew.members], executor)
     crew.read(0)
     workers.follow(0, None, 0)
     crew.members[0].client.is_away = True
@@ -255,8 +255,8 @@ def test_one_that_is_away_is_so_whatever_the_other_tells(crew: Crew, executor: T
 
 
 def test_one_worker_by_itself_is_asked_as_if_there_were_no_others() -> None:
-    assert isinstance(speed_of([["a:1"]], VIEWS), SpeedClient)
-    assert isinstance(speed_of([["a:1", "a:2"]], VIEWS), SpeedReplicas)
-    several = speed_of([["a:1"], ["b:1", "b:2"]], VIEWS)
+    assert isinstance(speed_of([["a:1"]]), SpeedClient)
+    assert isinstance(speed_of([["a:1", "a:2"]]), SpeedReplicas)
+    several = speed_of([["a:1"], ["b:1", "b:2"]])
     assert isinstance(several, SpeedWorkers)
     several.close()

@@ -107,7 +107,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 UNUSED = Lake("unused")
 whole_api = schemathesis.openapi.from_dict(
-    make_app(Seam(UNUSED, SpeedClient(NOBODY, VIEWS), VIEWS), VIEWS, vouching(UNUSED)).openapi()
+    make_app(Seam(UNUSED, SpeedClient(NOBODY), VIEWS), vouching(UNUSED)).openapi()
 )
 
 

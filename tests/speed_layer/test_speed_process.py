@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from eventually import eventually
+from expositions import figures, read_exposition
 from kafka import KafkaProducer
 from small_market import trade_value
 
@@ -21,7 +23,6 @@ from twofold.lake import Lake
 from twofold.lane import at_least
 from twofold.port import free_port
 from twofold.publication import found_lake
-from twofold.views import VIEWS
 
 pytestmark = pytest.mark.integration
 
@@ -70,7 +71,7 @@ class Station:
         """The worker's state on the first base, once it has come so far."""
 
         def look() -> SpeedSide | None:
-            client = SpeedClient(self.address, VIEWS)
+            client = SpeedClient(self.address)
             with closing(client):
                 try:
                     state = client.follow(0, None, 0)
@@ -88,6 +89,16 @@ def station(kafka: str, tmp_path: Path) -> Station:
 
 def trades(state: SpeedSide) -> int:
     return sum(int(frame["trades"].sum()) for frame in state.frames["bars"])
+
+
+def test_it_tells_its_metrics_where_it_is_told_to(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("TWOFOLD_SPEED_METRICS_ADDRESS", place)
+    end = station.send(10)
+    with station.worker():
+        station.wait_for(end)
+        told = read_exposition(httpx.get(f"http://{place}/metrics").text)
+    assert sum(figures(told, "twofold_worker_lane_records").values()) == 10
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

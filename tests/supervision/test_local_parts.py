@@ -72,6 +72,7 @@ def test_prefect_keeps_its_files_in_the_data_folder_and_talks_to_its_own_server(
         ("prefect_port", "{}"),
         ("speed_address", "127.0.0.1:{}"),
         ("serving_address", "127.0.0.1:{}"),
+        ("speed_metrics_address", "127.0.0.1:{}"),
     ],
 )
 def test_a_taken_port_is_told_with_the_setting_that_moves_it(name: str, value: str) -> None:

@@ -140,7 +140,7 @@ class Speed(SpeedClient):
     """A speed worker that can be killed and started cold, and the client that asks it."""
 
     def __init__(self, lake: Lake, log: MemoryLog, share: Share = ALL_LANES) -> None:
-        super().__init__("", VIEWS, share)
+        super().__init__("", share)
         self._lake = lake
         self._log = log
         self._worker: SpeedWorker | None = None
@@ -217,7 +217,7 @@ class Team:
         """What a serving process that has just started asks."""
         if len(self.members) == 1:
             return self.members[0]
-        return SpeedWorkers([SpeedReplicas([member]) for member in self.members], VIEWS, AtOnce())
+        return SpeedWorkers([SpeedReplicas([member]) for member in self.members], AtOnce())
 
 
 def new_seam(lake: Lake, team: Team) -> Seam:

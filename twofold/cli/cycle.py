@@ -18,7 +18,7 @@ def cycle() -> None:
 
     settings = load_settings()
     lake = Lake(settings.lake_root)
-    with turn(lake):
+    with turn(lake, settings.cycle_interval_s):
         batch_cycle = open_cycle(settings, lake)
         intake = batch_cycle.ingest(settings.cycle_max_records)
         if not batch_cycle.has_news(intake):

@@ -22,13 +22,12 @@ def doctor(
     from batch_layer.doctor import examine
     from twofold.event_log.opening import log_opener
     from twofold.lake import Lake
-    from twofold.views import VIEWS
 
     if yes and not mend:
         raise typer.BadParameter("--yes goes with --mend: without it nothing is done that could be asked about.")
     settings = load_settings()
     lake = Lake(settings.lake_root)
-    found = examine(lake, log_opener(settings), VIEWS.values(), settings.sources)
+    found = examine(lake, log_opener(settings), settings.sources)
     _show(found)
     if mend and found.findings:
         found = _mend(lake, settings, always=yes)
@@ -52,19 +51,18 @@ def _mend(lake: Lake, settings: Settings, *, always: bool) -> Examination:
     from batch_layer.doctor import Definitions, examine, mends
     from batch_layer.turn import turn
     from twofold.event_log.opening import log_opener
-    from twofold.views import VIEWS
 
-    definitions = Definitions(VIEWS, settings.sources, settings.default_source)
+    definitions = Definitions(settings.sources, settings.default_source)
     done_with: set[str] = set()
     try:
         with turn(lake):
-            found = examine(lake, log_opener(settings), VIEWS.values(), settings.sources)
+            found = examine(lake, log_opener(settings), settings.sources)
             while left := [mend for mend in mends(found, definitions) if mend.sentence not in done_with]:
                 done_with.add(left[0].sentence)
                 typer.echo(f"\n{left[0].sentence}")
                 if _is_agreed(left[0], always=always):
                     _carry_out(left[0], lake)
-                    found = examine(lake, log_opener(settings), VIEWS.values(), settings.sources)
+                    found = examine(lake, log_opener(settings), settings.sources)
     except TurnTaken:
         raise TurnTaken(
             f"A batch cycle is at work on {lake.root}, so nothing is mended. Stop the cycles (`twofold up`, or the "

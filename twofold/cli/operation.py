@@ -106,7 +106,7 @@ def _newest_bars(settings: Settings, statuses: Sequence[Status]) -> dict[str, An
     if not any(status.name == "serving" and status.state == "running" for status in statuses):
         return None
     try:
-        answer = ask(settings.serving_address, "bars", {"last": WINDOWS}, _ANSWER_TIMEOUT_S)
+        answer = ask(settings.serving_address, "bars", {"last": WINDOWS}, _ANSWER_TIMEOUT_S, api_key=settings.api_key)
     except QueryError:
         return None
     return answer if answer["rows"] else None

@@ -60,7 +60,8 @@ def query(
         "as_of": as_of,
         "known_after": known_after,
     }
-    answer = ask(settings.serving_address, view, {name: value for name, value in asked.items() if value is not None})
+    given = {name: value for name, value in asked.items() if value is not None}
+    answer = ask(settings.serving_address, view, given, api_key=settings.api_key)
     console = Console()
     if not console.is_terminal:
         console.width = _WIDTH_OF_A_FILE

@@ -87,11 +87,10 @@ def _again(token: str, settings: Settings, *, directly: bool) -> dict[str, Any]:
     if not directly:
         from twofold.serving_client import ask_again
 
-        return ask_again(settings.serving_address, token)
+        return ask_again(settings.serving_address, token, api_key=settings.api_key)
     from serving.receipts.opening import open_remaker
-    from twofold.views import VIEWS
 
-    return open_remaker(settings, VIEWS).make_again(token).parsed()
+    return open_remaker(settings).make_again(token).parsed()
 
 
 def _signature(token: str, settings: Settings) -> str:

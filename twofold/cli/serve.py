@@ -12,32 +12,21 @@ def serve() -> None:
     with responsive():
         from contextlib import suppress
 
-        import uvicorn
-
+        from serving.access.opening import open_policy
         from serving.app import make_app
-        from serving.bounds import MOST_BODY_BYTES
         from serving.receipts.checking import check_beside
         from serving.receipts.opening import open_receipts
         from serving.seam import Seam
-        from serving.server import Server
+        from serving.server import Server, configured
         from serving.speed_workers import speed_of
         from twofold.lake import Lake
-        from twofold.views import VIEWS
+        from twofold.views.declared import declared_views
 
     settings = load_settings()
     host, port = split_address(settings.serving_address)
     check_port("The serving API", "TWOFOLD_SERVING_ADDRESS", host, port)
-    seam = Seam(Lake(settings.lake_root), speed_of(settings.speed_workers, VIEWS), VIEWS)
-    receipts = open_receipts(settings, VIEWS, check_beside)
-    app = make_app(seam, VIEWS, receipts)
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        log_level="warning",
-        timeout_graceful_shutdown=3,
-        ws_max_size=MOST_BODY_BYTES,
-        ws_per_message_deflate=False,  # readers of a stream share its bytes, and need no window of their own
-    )
+    seam = Seam(Lake(settings.lake_root), speed_of(settings.speed_workers), declared_views(settings.views))
+    receipts = open_receipts(settings, check_beside)
+    app = make_app(seam, receipts, policy=open_policy(settings))
     with suppress(KeyboardInterrupt):
-        Server(config, app.state.hub).run()
+        Server(configured(app, host, port), app.state.hub).run()

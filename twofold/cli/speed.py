@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -25,21 +26,25 @@ def speed(
     """
     with responsive():
         from speed_layer.flight import SpeedServer
+        from speed_layer.metrics import telling_metrics
         from speed_layer.worker import SpeedWorker
         from twofold.event_log.opening import log_opener
         from twofold.lake import Lake
-        from twofold.views import VIEWS
+        from twofold.views.declared import declared_views
 
     settings = load_settings()
     address = settings.speed_listens_at(worker, replica)
     share = Share(worker, len(settings.speed_workers))
     check_port("The speed worker", "TWOFOLD_SPEED_ADDRESS", *split_address(address))
+    metrics = settings.speed_tells_metrics_at(worker, replica)
+    if metrics:
+        check_port("The speed worker", "TWOFOLD_SPEED_METRICS_ADDRESS", *split_address(metrics))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)
     folding = SpeedWorker(
         Lake(settings.lake_root),
         log_opener(settings, share),
-        VIEWS,
+        declared_views(settings.views),
         settings.sources,
         settings.default_source,
         settings.speed_memory_bytes,
@@ -49,7 +54,9 @@ def speed(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: folding.stop())
     threading.Thread(target=server.serve, name="flight", daemon=True).start()
+    memory_bytes = settings.speed_memory_bytes
     try:
-        folding.run()
+        with telling_metrics(folding, memory_bytes, *split_address(metrics)) if metrics else nullcontext():
+            folding.run()
     finally:
         server.shutdown()

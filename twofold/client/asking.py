@@ -7,6 +7,9 @@ from datetime import datetime
 from typing import Literal, TypedDict
 from urllib.parse import quote
 
+from pydantic import SecretStr
+
+from twofold.serving_client import bearer
 from twofold.settings import load_settings
 
 SQL = "/v1/sql"
@@ -62,6 +65,16 @@ def base_url(address: str | None) -> str:
     """
     told = load_settings().serving_address if address is None else address
     return told if "://" in told else f"http://{told}"
+
+
+def key_headers(api_key: str | SecretStr | None) -> dict[str, str]:
+    """The header that sends a key, given or else of the settings; none where there is none.
+
+    Raises:
+        SettingsError: it has letters that no key has.
+    """
+    key = load_settings().api_key if api_key is None else api_key
+    return bearer(key if isinstance(key, SecretStr) else SecretStr(key))
 
 
 def view_path(view: str, *, stream: bool = False) -> str:

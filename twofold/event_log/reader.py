@@ -17,6 +17,7 @@ from twofold.event_log.epochs import epoch_at, seek
 from twofold.event_log.fast_path import to_batches
 from twofold.event_log.fetch_by_id import fetch_by_id
 from twofold.event_log.gathering import IDLE_MS, Gathering
+from twofold.event_log.security import PLAIN, Security
 from twofold.event_log.topic import Topic, describe_topic
 from twofold.event_log.watch import TopicWatch
 from twofold.lane import ALL_LANES, Lane, Positions, Share
@@ -43,6 +44,7 @@ class LogReader:
         start: lane name to the next offset to read; lanes of this topic only.
         share: which lanes to read; partitions that are added later are read if they belong to it.
         public_path: take the client library's public path, for several times the CPU.
+        security: how to connect.
 
     Raises:
         TopicMissing: there is no such topic.
@@ -51,9 +53,17 @@ class LogReader:
     """
 
     def __init__(
-        self, brokers: str, topic: str, start: Positions, *, share: Share = ALL_LANES, public_path: bool = False
+        self,
+        brokers: str,
+        topic: str,
+        start: Positions,
+        *,
+        share: Share = ALL_LANES,
+        public_path: bool = False,
+        security: Security = PLAIN,
     ) -> None:
         self._brokers = brokers
+        self._security = security
         self._share = share
         self._start = dict(start)
         self._names = {Lane.parse(lane).partition: lane for lane in sorted(start, key=Lane.parse)}
@@ -66,10 +76,10 @@ class LogReader:
         self._failure: EventLogError | None = None
         self._markers_passed_s = 0.0
         with ExitStack() as stack:
-            self._watch = stack.enter_context(TopicWatch(brokers, topic))
+            self._watch = stack.enter_context(TopicWatch(brokers, topic, security=security))
             self._topic = self._watch.newest()
             self._refuse_other_topics()
-            self._consumer = stack.enter_context(closing(_open_consumer(brokers)))
+            self._consumer = stack.enter_context(closing(_open_consumer(brokers, security)))
             self._fast = not public_path and take_fast_path(self._consumer)
             fetch_by_id(self._consumer, self._topic, self._watch.hurry)
             self._gathering = Gathering(self._consumer)
@@ -301,7 +311,7 @@ class LogReader:
             self._go_to(partition, lane, self._positions[lane], beginning)
 
     def _truncated(self, parts_at: dict[str, int | None]) -> EventLogError:
-        now = describe_topic(self._brokers, self._topic.name)  # whose offsets may begin again, too
+        now = describe_topic(self._brokers, self._topic.name, self._security)  # whose offsets may begin again, too
         if now.cluster_id != self._topic.cluster_id:
             return self._of_another_cluster(self._topic.cluster_id, now.cluster_id)
         if now.topic_id != self._topic.topic_id:
@@ -335,8 +345,8 @@ class LogReader:
         )
 
 
-def _open_consumer(brokers: str) -> KafkaConsumer:
-    knock(brokers)
+def _open_consumer(brokers: str, security: Security) -> KafkaConsumer:
+    knock(brokers, security)
     with in_our_words(brokers):
         return KafkaConsumer(
             bootstrap_servers=brokers.split(","),
@@ -352,4 +362,5 @@ def _open_consumer(brokers: str) -> KafkaConsumer:
             metadata_max_age_ms=_METADATA_AGE_MS,
             reconnect_backoff_max_ms=1_000,
             metrics_enabled=False,
+            **security.client_options(),
         )

@@ -6,10 +6,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kafka import KafkaAdminClient
-from kafka.errors import NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from kafka.errors import (
+    AuthorizationError,
+    NoError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from twofold.errors import EventLogError, TopicMissing
-from twofold.event_log.brokers import administer
+from twofold.event_log.brokers import administer, refusal
+from twofold.event_log.security import PLAIN, Security
 from twofold.lane import Lane
 
 MAX_MESSAGE_BYTES = 16 * 1024**2
@@ -35,26 +42,28 @@ class Topic:
         return tuple(self.lane(partition) for partition in self.partitions)
 
 
-def describe_topic(brokers: str, topic: str) -> Topic:
+def describe_topic(brokers: str, topic: str, security: Security = PLAIN) -> Topic:
     """Ask the brokers for a topic.
 
     Raises:
         TopicMissing: there is none of that name.
         EventLogUnreachable: no broker answers.
+        EventLogDenied: the brokers do not let us in.
         EventLogError: the broker refuses.
     """
-    with administer(brokers) as client:
+    with administer(brokers, security) as client:
         return look_up(client, brokers, topic)
 
 
-def ensure_topic(brokers: str, topic: str, partitions: int) -> Topic:
+def ensure_topic(brokers: str, topic: str, partitions: int, security: Security = PLAIN) -> Topic:
     """Make a topic whose records the broker stamps with its own time; an existing one is left as it is.
 
     Raises:
         EventLogUnreachable: no broker answers.
+        EventLogDenied: the brokers do not let us in.
         EventLogError: the broker refuses.
     """
-    with administer(brokers) as client:
+    with administer(brokers, security) as client:
         try:
             return look_up(client, brokers, topic)
         except TopicMissing:
@@ -67,6 +76,7 @@ def look_up(client: KafkaAdminClient, brokers: str, topic: str) -> Topic:
 
     Raises:
         TopicMissing: there is none of that name.
+        EventLogDenied: the user may not read it.
         EventLogError: the broker refuses.
     """
     (found,) = client.describe_topics([topic])
@@ -76,6 +86,8 @@ def look_up(client: KafkaAdminClient, brokers: str, topic: str) -> Topic:
             f"Kafka at {brokers} has no topic {topic!r}. `twofold up`, `twofold replay` and `twofold simulate` make "
             "it; or set TWOFOLD_TOPIC to one that exists."
         )
+    if issubclass(problem, AuthorizationError):
+        raise refusal(brokers, problem())
     if problem is not NoError:
         raise EventLogError(
             f"Kafka at {brokers} does not tell about topic {topic!r}: {problem.__name__}, {problem.description}"

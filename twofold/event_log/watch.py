@@ -8,6 +8,7 @@ from typing import Self
 
 from twofold.errors import TwofoldError
 from twofold.event_log.brokers import administer
+from twofold.event_log.security import PLAIN, Security
 from twofold.event_log.topic import Topic, describe_topic, look_up
 
 LOOK_EVERY_S = 4.0
@@ -27,11 +28,12 @@ class TopicWatch:
         EventLogError: the broker refuses.
     """
 
-    def __init__(self, brokers: str, topic: str, every_s: float = LOOK_EVERY_S) -> None:
+    def __init__(self, brokers: str, topic: str, every_s: float = LOOK_EVERY_S, security: Security = PLAIN) -> None:
         self._brokers = brokers
+        self._security = security
         self._name = topic
         self._every_s = every_s
-        self._seen: Topic | TwofoldError = describe_topic(brokers, topic)
+        self._seen: Topic | TwofoldError = describe_topic(brokers, topic, security)
         self._stop = threading.Event()
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"watch-{topic}", daemon=True)
@@ -72,7 +74,7 @@ class TopicWatch:
                 self._pause()
 
     def _look_on(self) -> None:
-        with administer(self._brokers) as client:
+        with administer(self._brokers, self._security) as client:
             while not self._pause():
                 self._seen = look_up(client, self._brokers, self._name)
 

@@ -15,6 +15,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -87,6 +88,18 @@ class Capture:
         self.read_bytes = 0
         """How far into the file, as it lies on disk, the last given frame was."""
         self._timed, self.wire_format = self._detect()
+
+    def rows(self, first: int = 0) -> Iterator[Frame]:
+        """Read the frames as `frames` does, from the one of that number on, counted from 0.
+
+        A line of a capture without a receive time is given out whole, so that the decoder says what is wrong with it.
+
+        Raises:
+            CaptureError: the file cannot be read to its end.
+        """
+        for _, line in islice(self._lines(), first, None):
+            match = _RECEIVED.match(line) if self._timed else None
+            yield _frame(None, line) if match is None else _frame(int(match[1]), line[match.end() :])
 
     def frames(self) -> Iterator[Frame]:
         """Read the frames in the order of the file, without blank lines.

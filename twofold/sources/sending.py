@@ -39,10 +39,11 @@ def send(
         EventLogError: the broker refused a message.
     """
     console = Console(stderr=True)
-    wait_for_topic(settings.brokers, settings.topic, settings.partitions, tell=console.print)
+    security = settings.kafka
+    wait_for_topic(settings.brokers, settings.topic, settings.partitions, tell=console.print, security=security)
     with (
         Interruption() as interruption,
         SendingProgress(title, total, console, done) as progress,
-        TradeWriter(settings.brokers, settings.topic) as writer,
+        TradeWriter(settings.brokers, settings.topic, security) as writer,
     ):
         feed(schedule, Pace(speed, interruption.requested), writer.write, progress.sent)

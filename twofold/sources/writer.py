@@ -16,6 +16,7 @@ from kafka.partitioner import murmur2
 
 from twofold.errors import EventLogError, EventLogUnreachable
 from twofold.event_log.brokers import unreachable
+from twofold.event_log.security import PLAIN, Security
 from twofold.event_log.topic import describe_topic, ensure_topic
 from twofold.sources.message import Message
 
@@ -37,6 +38,7 @@ def wait_for_topic(
     partitions: int,
     *,
     tell: Callable[[str], None],
+    security: Security = PLAIN,
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
@@ -47,17 +49,19 @@ def wait_for_topic(
         topic: its name.
         partitions: how many it gets when it is created here.
         tell: takes one sentence for a person, once, when there is something to wait for.
+        security: how to connect.
         now: a clock in seconds that never goes back.
         sleep: waits for so many seconds.
 
     Raises:
         EventLogUnreachable: no broker has answered in time.
+        EventLogDenied: the brokers do not let us in.
     """
     gives_up_s = now() + PATIENCE_S
     told = False
     while True:
         try:
-            ensure_topic(brokers, topic, partitions)
+            ensure_topic(brokers, topic, partitions, security)
         except EventLogUnreachable:
             if now() >= gives_up_s:
                 raise
@@ -77,20 +81,22 @@ class TradeWriter:
     Args:
         brokers: `host:port,…`.
         topic: an existing topic.
+        security: how to connect.
 
     Raises:
         EventLogUnreachable: no broker answers.
+        EventLogDenied: the brokers do not let us in.
         TopicMissing: there is no such topic.
     """
 
-    def __init__(self, brokers: str, topic: str) -> None:
+    def __init__(self, brokers: str, topic: str, security: Security = PLAIN) -> None:
         self._brokers = brokers
         self._topic = topic
         self._pending: deque[tuple[Any, int]] = deque()
         self._pending_bytes = 0
         self.acknowledged = 0
         """Messages that the broker is known to have."""
-        partitions = describe_topic(brokers, topic).partitions
+        partitions = describe_topic(brokers, topic, security).partitions
         try:
             self._producer = KafkaProducer(
                 bootstrap_servers=brokers.split(","),
@@ -100,6 +106,7 @@ class TradeWriter:
                 max_request_size=_LARGEST_REQUEST_BYTES,
                 allow_auto_create_topics=False,
                 metrics_enabled=False,
+                **security.client_options(),
             )
         except KafkaError as error:
             raise self._failure(error) from error

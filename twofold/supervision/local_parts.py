@@ -113,9 +113,11 @@ def _addresses(settings: Settings) -> Iterator[tuple[str, str, str, int]]:
     if settings.embedded_kafka:
         yield "Kafka", "TWOFOLD_KAFKA_PORT", _LOOPBACK, settings.kafka_port
     yield "The Prefect server", "TWOFOLD_PREFECT_PORT", _LOOPBACK, settings.prefect_port
-    for replicas in settings.speed_workers:
-        for address in replicas:
+    for worker, replicas in enumerate(settings.speed_workers):
+        for replica, address in enumerate(replicas):
             yield "The speed worker", "TWOFOLD_SPEED_ADDRESS", *split_address(address)
+            if metrics := settings.speed_tells_metrics_at(worker, replica):
+                yield "The speed worker", "TWOFOLD_SPEED_METRICS_ADDRESS", *split_address(metrics)
     yield "The serving API", "TWOFOLD_SERVING_ADDRESS", *split_address(settings.serving_address)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from twofold.views import VIEWS
 
 
 def found(market: SmallMarket) -> Examination:
-    return examine(market.lake, market.log.open_reader, VIEWS.values(), SHIPPED_SOURCES)
+    return examine(market.lake, market.log.open_reader, SHIPPED_SOURCES)
 
 
 def said(market: SmallMarket, check: str) -> list[str]:
@@ -255,9 +256,20 @@ def test_a_view_that_is_not_what_the_trades_fold_to_is_found(market: SmallMarket
     assert f"views/{name}, publication 4: 3 of its groups are not what" in said(market, "content")[0]
 
 
-def test_a_view_of_another_meaning_is_not_compared(market: SmallMarket) -> None:
+def test_a_view_that_this_version_does_not_know_is_told_and_not_compared(market: SmallMarket) -> None:
+    editions = Publications(market.lake).newest().editions
+    unknown = replace(editions[0], definition=editions[0].definition.replace('"sum"', '"median"'))
+    publish_changed(market, editions=(unknown, *editions[1:]))
+    (line,) = said(market, "content")
+    assert f"{unknown.table}, publication 4: it cannot be compared with `trades`" in line
+    assert "median" in line
+    assert "Run `twofold doctor` of that version" in line
+
+
+def test_a_view_that_was_retired_is_not_compared(market: SmallMarket) -> None:
     change_rows(market, view_table(VIEWS["bars"]), lambda rows: rows[:1])
-    publish_changed(market, view_hashes={"bars": "another"})
+    editions = Publications(market.lake).newest().editions
+    publish_changed(market, editions=tuple(replace(each, state="retired", definition="") for each in editions))
     assert said(market, "content") == []
 
 
@@ -312,7 +324,7 @@ def test_where_the_event_log_does_not_answer_the_rest_is_checked_all_the_same(
         raise EventLogUnreachable("No Kafka broker answers.")
 
     empty(files.commit("raw", 3))
-    examination = examine(market.lake, fail, VIEWS.values(), SHIPPED_SOURCES)
+    examination = examine(market.lake, fail, SHIPPED_SOURCES)
     assert "No Kafka broker answers." in examination.unchecked[-1]
     assert examination.findings
 
@@ -321,19 +333,17 @@ def test_a_topic_that_is_gone_is_found(market: SmallMarket) -> None:
     def fail(_: Positions) -> RecordReader:
         raise TopicMissing("Kafka has no topic 'trades'.")
 
-    assert [finding.check for finding in examine(market.lake, fail, VIEWS.values(), SHIPPED_SOURCES).findings] == [
-        "event log"
-    ]
+    assert [finding.check for finding in examine(market.lake, fail, SHIPPED_SOURCES).findings] == ["event log"]
 
 
 def test_where_there_is_no_lake_the_error_says_so(tmp_path: Path) -> None:
     with pytest.raises(NoLake, match="TWOFOLD_LAKE"):
-        examine(Lake(str(tmp_path / "nowhere")), SmallMarket(tmp_path).log.open_reader, VIEWS.values(), SHIPPED_SOURCES)
+        examine(Lake(str(tmp_path / "nowhere")), SmallMarket(tmp_path).log.open_reader, SHIPPED_SOURCES)
 
 
 def test_an_object_store_is_refused(market: SmallMarket) -> None:
     with pytest.raises(LakeError, match="looks at files"):
-        examine(Lake("s3://bucket/lake"), market.log.open_reader, VIEWS.values(), SHIPPED_SOURCES)
+        examine(Lake("s3://bucket/lake"), market.log.open_reader, SHIPPED_SOURCES)
 
 
 def test_looking_changes_nothing(market: SmallMarket, files: LakeFiles) -> None:

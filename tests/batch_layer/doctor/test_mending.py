@@ -35,7 +35,7 @@ from twofold.tables import TRADES
 from twofold.views import VIEWS
 
 NOON = datetime(2024, 8, 9, 12, tzinfo=UTC)
-DEFINITIONS = Definitions(VIEWS, SHIPPED_SOURCES, "simulator")
+DEFINITIONS = Definitions(SHIPPED_SOURCES, "simulator")
 
 
 def no_kafka(_: Positions) -> RecordReader:
@@ -43,7 +43,7 @@ def no_kafka(_: Positions) -> RecordReader:
 
 
 def offered(market: SmallMarket) -> list[Mend]:
-    return mends(examine(market.lake, market.log.open_reader, VIEWS.values(), SHIPPED_SOURCES), DEFINITIONS)
+    return mends(examine(market.lake, market.log.open_reader, SHIPPED_SOURCES), DEFINITIONS)
 
 
 def mend_all(market: SmallMarket, *, rebuild: bool = True) -> list[str]:
@@ -87,7 +87,7 @@ def check_goes_on(market: SmallMarket) -> None:
     market.trade("10:08:00")
     assert market.cycle().cut == market.log.end_offsets()
     check_answers(market)
-    examination = examine(market.lake, market.log.open_reader, VIEWS.values(), SHIPPED_SOURCES)
+    examination = examine(market.lake, market.log.open_reader, SHIPPED_SOURCES)
     assert (examination.findings, examination.unchecked) == ([], [])
 
 
@@ -184,7 +184,7 @@ def test_an_empty_commit_of_publications_that_cycles_went_on_after_needs_no_mend
 ) -> None:
     empty(files.commit("publications", 3))
     assert market.cycle().sequence == 4
-    assert examine(market.lake, market.log.open_reader, VIEWS.values(), SHIPPED_SOURCES).findings == []
+    assert examine(market.lake, market.log.open_reader, SHIPPED_SOURCES).findings == []
     check_goes_on(market)
 
 
@@ -206,7 +206,7 @@ def test_a_lost_data_file_is_rebuilt_from_raw(market: SmallMarket, files: LakeFi
     market.trade("10:08:00")
     market.cycle()
     check_answers(market)
-    left = examine(market.lake, market.log.open_reader, VIEWS.values(), SHIPPED_SOURCES).findings
+    left = examine(market.lake, market.log.open_reader, SHIPPED_SOURCES).findings
     assert [str(finding).split("Publications ")[1][:6] for finding in left] == ["2 to 5"]
     (giving_up,) = mend_all(market)
     assert giving_up.startswith(f"Give up publications 2 to 5, of whose tables {table} cannot be read")
@@ -358,7 +358,7 @@ def test_what_other_engines_keep_beside_a_commit_goes_with_it(market: SmallMarke
 
 def test_where_kafka_does_not_answer_it_is_said_that_records_may_be_lost(market: SmallMarket, files: LakeFiles) -> None:
     empty(files.commit("raw", 3))
-    going_back = mends(examine(market.lake, no_kafka, VIEWS.values(), SHIPPED_SOURCES), DEFINITIONS)[0]
+    going_back = mends(examine(market.lake, no_kafka, SHIPPED_SOURCES), DEFINITIONS)[0]
     assert "Kafka did not answer" in going_back.sentence
     assert going_back.may_lose
 

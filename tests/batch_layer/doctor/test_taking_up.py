@@ -27,7 +27,7 @@ from twofold.views import VIEWS
 
 NEW = ("7d1b9a40-0d0e-4b8f-8f0e-55d6a7f0c0aa/0", "7d1b9a40-0d0e-4b8f-8f0e-55d6a7f0c0aa/1")
 OLD_0, OLD_1 = LANES
-DEFINITIONS = Definitions(VIEWS, SHIPPED_SOURCES, "simulator")
+DEFINITIONS = Definitions(SHIPPED_SOURCES, "simulator")
 
 
 class Kept:
@@ -81,7 +81,7 @@ def truncated(market: SmallMarket) -> None:
 
 
 def offered(market: SmallMarket) -> list[MoveAside]:
-    found = mends(examine(market.lake, market.log.open_reader, VIEWS.values(), DEFINITIONS.sources), DEFINITIONS)
+    found = mends(examine(market.lake, market.log.open_reader, DEFINITIONS.sources), DEFINITIONS)
     assert all(isinstance(mend, MoveAside) for mend in found)
     return found
 

@@ -131,7 +131,7 @@ def test_a_reader_that_is_behind_is_told_the_newest_state_and_at_last_dropped(ma
         return told
 
     with market.live_side() as address:
-        seam = Seam(market.lake, SpeedClient(address, VIEWS), VIEWS)
+        seam = Seam(market.lake, SpeedClient(address), VIEWS)
         seam.start()
         eventually(lambda: seam.current)
         told = asyncio.run(read(seam))
@@ -142,7 +142,7 @@ def test_a_reader_that_is_behind_is_told_the_newest_state_and_at_last_dropped(ma
 
 async def taken(reader: Reader) -> tuple[str, int]:
     """What the next event is because of, or its kind, and how many trades its row has."""
-    event = await reader.next(60)
+    event = await reader.next()
     assert event is not None
     data = json.loads(event.message)["data"]
     why = data.get("because") or data.get("reason") or event.kind

@@ -12,10 +12,10 @@ from serving.batch_side import BatchSide, load_batch_side
 from serving.query import Query
 from serving.receipts import below_cut as module
 from serving.receipts.below_cut import BelowCut
-from serving.receipts.history import HistoryReader
-from serving.receipts.taken_in import TakenIn
+from twofold.history import HistoryReader
 from twofold.lake import Lake
 from twofold.publication import Publications
+from twofold.taken_in import TakenIn
 from twofold.views import VIEWS
 
 MINUTE_US = 60_000_000

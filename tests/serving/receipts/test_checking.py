@@ -36,7 +36,7 @@ def market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallMarket:
 
 
 def test_what_is_the_same_and_what_is_not_is_found_beside_this_process(market: SmallMarket) -> None:
-    receipts = open_receipts(load_settings(), VIEWS, check_beside)
+    receipts = open_receipts(load_settings(), check_beside)
     pair = Pair(load_batch_side(market.lake, VIEWS, Publications(market.lake).newest(), None))
     query = Query(VIEWS["bars"], 60_000_000)
     token, given = receipts.signer.sign(query, State.of(pair)), given_of(receipts, answer(query, pair))

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from small_market import LANES, SmallMarket, time_us
 
-from serving.receipts.history import NEVER, HistoryReader
+from twofold.history import NEVER, HistoryReader
 from twofold.publication import GENESIS, Publications, publish
 
 

@@ -10,9 +10,9 @@ import pytest
 from deltalake import DeltaTable
 from small_market import LANES, SmallMarket
 
-from serving.receipts.taken_in import TakenIn, files_within, is_below
 from twofold.publication import GENESIS, Publication, Publications, publish
 from twofold.tables import RAW, TRADES
+from twofold.taken_in import TakenIn, files_within, is_below
 
 
 @pytest.fixture

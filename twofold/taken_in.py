@@ -80,8 +80,17 @@ class TakenIn:
                 for each in (after, up_to)
             )
         except LakeUnreachable:  # the log of old versions is gone
-            return sorted(there)
-        return sorted(then - before if then <= there else there)
+            return self._files_by_offset(table, after, up_to)
+        return sorted(then - before) if then <= there else self._files_by_offset(table, after, up_to)
+
+    def _files_by_offset(self, table: TableSpec, after: Publication, up_to: Publication) -> list[str]:
+        """The files that may hold them by the offsets that Delta's log says they have: these have been compacted."""
+        moved = [(after.cut.get(lane, 0), end) for lane, end in up_to.cut.items() if end > after.cut.get(lane, 0)]
+        bounds = self.bounds(table)
+        if bounds is None or not moved:
+            return []
+        first, end = min(first for first, _ in moved), max(end for _, end in moved)
+        return sorted(files_within(bounds, "offset", first, end)["file"])
 
 
 def is_below(cut: Positions) -> pl.Expr:

@@ -1,0 +1,1 @@
+"""Backfill: trades from files, taken in as lanes of their own, beside what the event log brings."""

@@ -1,0 +1,1 @@
+"""Access to the serving API: who may ask what, from where, and how much."""
