@@ -24,7 +24,9 @@ class Stall:
     def __enter__(self) -> None:
         self._since_s = monotonic()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._since_s = None
 
     async def awaited(self) -> None:

@@ -141,7 +141,12 @@ class EmbeddedKafka:
         self._started_s = time.time()
         with self._files.java_log.open("wb") as output:
             self._process = guard.start(
-                [*self._java(class_path), *(self._java_options or self._kept()), "kafka.Kafka", str(self._files.server)],
+                [
+                    *self._java(class_path),
+                    *(self._java_options or self._kept()),
+                    "kafka.Kafka",
+                    str(self._files.server),
+                ],
                 grace_s=_STOP_WITHIN_S,
                 output=output,
             )
