@@ -71,7 +71,11 @@ class Side:
 
 def measure_live(rate: int, rounds: int, seconds: float) -> int:
     """Measure and report; 1 when the measurement cannot be trusted."""
-    environment = {"TWOFOLD_PARTITIONS": str(PARTITIONS), "TWOFOLD_CYCLE_INTERVAL_S": str(CYCLE_EVERY_S)}
+    environment = {
+        "TWOFOLD_PARTITIONS": str(PARTITIONS),
+        "TWOFOLD_CYCLE_INTERVAL_S": str(CYCLE_EVERY_S),
+        "TWOFOLD_REQUESTS_PER_S": "1000000",
+    }
     try:
         with TemporaryDirectory(prefix="twofold-bench-") as folder, running_system(Path(folder), environment) as system:
             warm_up(system)
@@ -196,7 +200,7 @@ def report(sides: dict[str, Side], system: System, rate: int, rounds: int, secon
     print(f"""Settings:
   machine: {os.cpu_count()} processors, {platform.platform()}, Python {platform.python_version()}
   requests: GET {PLACE}, {CONNECTIONS} connections that are kept and ask again at once; sides in {rounds} turns of \
-{seconds:.0f} s
+{seconds:.0f} s; no limit of requests
   ingest: {rate:,} trades/s, open loop, 200 symbols of Zipf volume; batch cycles every {CYCLE_EVERY_S} s
   beside: the same 100 rows by uvicorn, as dicts by a plain FastAPI route, and as the bytes of an answer""")
     refused = {name: side.refused for name, side in sides.items() if side.refused}
