@@ -13,7 +13,7 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do 
 # A capture of exchange trades; without one the simulator makes them.
 CAPTURE ?= $(firstword $(wildcard ../shared/data/*.gz))
 
-.PHONY: help setup demo smoke verify-receipts test twin conformance fuzz-api lint bench-ingest bench-freshness bench-memory bench-serving bench-push docs lock clean
+.PHONY: help setup demo smoke verify-receipts test test-spark twin conformance fuzz-api lint bench-ingest bench-freshness bench-memory bench-serving bench-push docs lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -30,7 +30,10 @@ verify-receipts: $(READY) ## take ANSWERS=n answers of a running system and make
 	$(BIN)/python tests/receipts $(if $(ANSWERS),--answers $(ANSWERS))
 
 test: $(READY) ## prove the laws: every test, with real Kafka, Delta, Prefect and Spark
-	POLARS_MAX_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
+	POLARS_MAX_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile -m "not large"
+
+test-spark: $(READY) ## let both engines do larger work, and compare; needs Java 17 or 21 (CAPTURE=FILE)
+	TEST_CAPTURE="$(abspath $(CAPTURE))" POLARS_MAX_THREADS=2 $(BIN)/pytest -q --timeout 1800 -m large tests
 
 twin: $(READY) ## put the whole seam, in memory, through SEQUENCES=n sequences of chance (FIRST_SEED=k, FAULT=name)
 	TWIN_SEQUENCES="$(SEQUENCES)" TWIN_FIRST_SEED="$(FIRST_SEED)" TWIN_FAULT="$(FAULT)" \

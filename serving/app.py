@@ -28,11 +28,16 @@ from serving.routes.lanes import add_lanes
 from serving.routes.metrics import add_metrics
 from serving.routes.page import add_page
 from serving.routes.problems import add_problems
+from serving.routes.publications import add_publications
 from serving.routes.session import add_session
+from serving.routes.sql import add_sql
 from serving.routes.streams import add_streams
 from serving.routes.udf import add_udf
 from serving.routes.views import add_views
 from serving.seam import Seam
+from serving.sql.answering import SqlAnswering
+from serving.sql.limits import LIMITS
+from serving.sql.processes import QueryProcesses
 
 _ZSTD_LEVEL, _GZIP_LEVEL = 1, 1
 """An answer is compressed anew each time, so quickly; it comes down to a tenth all the same."""
@@ -46,6 +51,7 @@ def make_app(seam: Seam, receipts: Receipts, timing: Timing = TIMING, policy: Po
     What ends its streams is `app.state.hub.stop`, for a server to call before it waits for its connections.
     """
     hub = Hub(seam, receipts, timing)
+    queries = QueryProcesses(LIMITS)
     policy = policy or Policy()
 
     @asynccontextmanager
@@ -54,6 +60,7 @@ def make_app(seam: Seam, receipts: Receipts, timing: Timing = TIMING, policy: Po
         receipts.verification.start()
         yield
         await hub.stop()
+        queries.stop()
         receipts.verification.stop()
         seam.stop()
 
@@ -83,6 +90,8 @@ def make_app(seam: Seam, receipts: Receipts, timing: Timing = TIMING, policy: Po
     add_health(app, seam)
     add_problems(app)
     add_page(app)
+    add_sql(app, seam, SqlAnswering(receipts, queries))
+    add_publications(app, seam)
     add_metrics(app, seam, hub, receipts.verification)
     add_session(app, policy)
     describe(app, policy)

@@ -47,7 +47,7 @@ def _too_large(scope: Scope) -> tuple[str, str] | None:
         return "headers_too_large", f"The headers have {headers} bytes; they may have {MOST_HEADER_BYTES}."
     body = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if body.isdigit() and (len(body) > len(str(MOST_BODY_BYTES)) or int(body) > MOST_BODY_BYTES):
-        return "content_too_large", f"The body has more than {MOST_BODY_BYTES} bytes. No path here takes a body."
+        return "content_too_large", f"The body has more than {MOST_BODY_BYTES} bytes, which no path here takes."
     return None
 
 

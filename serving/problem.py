@@ -20,9 +20,12 @@ from twofold.errors import (
     MeaningDiffers,
     NotAcceptable,
     PublicationUnknown,
+    QueryAborted,
     QueryError,
     ReceiptInvalid,
     RecordsGone,
+    SqlRefused,
+    TooManyQueries,
     TooManyStreams,
     TooMuch,
     TwofoldError,
@@ -106,7 +109,9 @@ PROBLEMS: dict[str, ProblemType] = {
         "Files that it was made of are gone, and an operator agreed that nothing is made again from it.",
     ),
     "content_too_large": ProblemType(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request has a body that is too large", "No path here takes a body."
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "The request has a body that is too large",
+        "Only /v1/sql and /v1/session take a body, of at most 64 KiB.",
     ),
     "address_too_long": ProblemType(
         HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -127,8 +132,8 @@ PROBLEMS: dict[str, ProblemType] = {
     "too_much": ProblemType(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The answer would be too large",
-        "An answer has a bound on its rows, a page a lower one, and what it is made of another. The detail says which "
-        "was met. Ask for pages by limit, or for fewer windows.",
+        "An answer has a bound on its rows, a page a lower one, and what it is made of another; a query in SQL has "
+        "some on time and memory too. The detail says which was met. Ask for pages by limit, or for fewer windows.",
     ),
     "arithmetic_overflow": ProblemType(
         HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -149,6 +154,24 @@ PROBLEMS: dict[str, ProblemType] = {
         "No more streams can be read at this moment",
         "There is a bound on readers, and one on the different questions that are followed. The detail says which was "
         "met. Come back after what the header Retry-After says, in seconds.",
+    ),
+    "sql_refused": ProblemType(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The query in SQL cannot be answered",
+        "It is not one SELECT, reads something else than the views, or DuckDB finds a mistake in it. The detail says "
+        "which.",
+    ),
+    "query_aborted": ProblemType(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The process that ran the query ended",
+        "It did so before it had answered: the system ended it, or the query was more than it could take. Ask again "
+        "after what the header Retry-After says, in seconds; a simpler query may do where that does not help.",
+    ),
+    "too_many_queries": ProblemType(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "No more queries in SQL can be taken at this moment",
+        "There is a bound on those that run at the same time, and one on those that wait. Ask again after what the "
+        "header Retry-After says, in seconds.",
     ),
     "foreign_host": ProblemType(
         HTTPStatus.MISDIRECTED_REQUEST,
@@ -207,6 +230,9 @@ _OF_ERROR: dict[type[TwofoldError], str] = {
     RecordsGone: "records_gone",
     GivenUp: "given_up",
     ArithmeticOverflow: "arithmetic_overflow",
+    SqlRefused: "sql_refused",
+    QueryAborted: "query_aborted",
+    TooManyQueries: "too_many_queries",
 }
 
 _OF_STATUS = {

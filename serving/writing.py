@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from io import BytesIO
+from typing import IO
 
 import orjson
 import polars as pl
@@ -49,6 +50,17 @@ def arrow_batches(rows: pl.DataFrame) -> bytes:
 def arrow_schema(rows: pl.DataFrame, metadata: Mapping[str, bytes]) -> bytes:
     """The beginning of an Arrow IPC stream of such rows, with metadata in the schema."""
     return bytes(_table(rows.clear()).schema.with_metadata(dict(metadata)).serialize().to_pybytes())
+
+
+def write_arrow(rows: pl.DataFrame, sink: IO[bytes]) -> None:
+    """Write rows as an Arrow IPC stream.
+
+    Raises:
+        OSError: the sink does not take it.
+    """
+    table = _table(rows)
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
 
 
 def parquet(rows: pl.DataFrame, metadata: Mapping[str, bytes]) -> bytes:

@@ -15,6 +15,9 @@
     │   ├── ServingUnavailable   serving does not answer, or has nothing to answer from at this moment
     │   │   └── ViewChanged      the view was changed while it was asked; the same question can be asked anew
     │   ├── TooManyStreams       as many streams are read as serving can give
+    │   ├── SqlRefused           a query in SQL is not one SELECT over the views, or DuckDB refuses it
+    │   ├── QueryAborted         the process that ran a query in SQL ended before it had answered
+    │   ├── TooManyQueries       as many queries in SQL run and wait as serving can take
     │   ├── TooManyRequests      one caller asks, or reads streams, more than it may
     │   └── AccessDenied         serving needs an API key, or another one than was sent
     ├── ArithmeticOverflow       a sum left the range of its decimal type
@@ -148,6 +151,18 @@ class ViewChanged(ServingUnavailable):
 
 class TooManyStreams(QueryError):
     """As many streams are read, or questions followed, as serving can give; come back later."""
+
+
+class SqlRefused(QueryError):
+    """A query in SQL is not one SELECT over the views, or DuckDB refuses it; the message says why."""
+
+
+class QueryAborted(QueryError):
+    """The process that ran a query in SQL ended before it had answered; ask again."""
+
+
+class TooManyQueries(QueryError):
+    """As many queries in SQL run, and wait, as serving can take; ask again."""
 
 
 class TooManyRequests(QueryError):

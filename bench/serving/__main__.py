@@ -3,11 +3,14 @@
 No sockets, so that only the work of answering is counted. Each answer is measured beside the same rows from a plain
 FastAPI route that returns dicts, beside its raw bytes from a bare ASGI application, and a month as Arrow beside Polars
 reading the same rows from Parquet. All take turns, round by round; of each the median of the rounds is shown.
+
+Then the same question over sockets, of a whole system, idle and while trades are ingested: `live.py`.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # as `twofold serve` runs
 
@@ -24,7 +27,8 @@ from time import process_time
 from typing import Any
 
 import polars as pl
-from fastapi import FastAPI
+from live import measure_live
+from plain import plain_route, raw_bytes
 from rich.console import Console
 from rich.table import Table
 
@@ -143,27 +147,6 @@ async def ask(app: Any, path: str, question: str, accept: str = "application/jso
     return b"".join(message.get("body", b"") for message in messages[1:])
 
 
-def plain_route(rows: list[dict[str, Any]]) -> FastAPI:
-    """The same rows as dicts through FastAPI, with two declared parameters."""
-    app = FastAPI()
-
-    @app.get("/rows")
-    async def read(symbol: str, last: int = 0) -> list[dict[str, Any]]:  # noqa: ARG001  # as a plain route declares them
-        return rows
-
-    return app
-
-
-def raw_bytes(body: bytes) -> Any:  # noqa: ANN401  # an ASGI application
-    """A bare application that sends these bytes."""
-
-    async def app(_scope: object, _receive: object, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
-        await send({"type": "http.response.body", "body": body})
-
-    return app
-
-
 async def sides() -> dict[str, tuple[Ask, int]]:
     """What is measured, and how many requests are a round of it."""
     seam = StillSeam(a_month())
@@ -226,12 +209,16 @@ async def measure(rounds: int) -> Table:
     return table
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print; the exit code is 1 when a measurement cannot be trusted."""
     parser = argparse.ArgumentParser(prog="bench/serving", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side (default: %(default)s)")
-    Console().print(asyncio.run(measure(parser.parse_args().rounds)))
+    parser.add_argument("--rate", type=int, default=5_000, help="trades a second (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="a turn over sockets (default: %(default)s)")
+    arguments = parser.parse_args()
+    Console().print(asyncio.run(measure(arguments.rounds)))
+    return measure_live(arguments.rate, arguments.rounds, arguments.seconds)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

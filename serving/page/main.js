@@ -7,7 +7,7 @@ import { Choice } from "./choice.js";
 import { Freshness } from "./freshness.js";
 import { showMarkets } from "./markets.js";
 import { BarStream } from "./stream.js";
-import { showBars, showGaps, showLanes } from "./tables.js";
+import { showBars, showCycles, showGaps, showLanes } from "./tables.js";
 import { MISSING, count, decimal, finalityText, placesOf, say, sayOrHide, utc, windowStart } from "./text.js";
 
 const VIEW = "v1/views/bars";
@@ -15,6 +15,7 @@ const LAST = 300;
 const MARKETS_MS = 5000;
 const FRESHNESS_MS = 2000;
 const RECORDS_MS = 5000;
+const CYCLES = 10;
 
 const bars = new Bars();
 const freshness = new Freshness();
@@ -157,8 +158,18 @@ async function askGaps() {
   }
 }
 
+async function askCycles() {
+  try {
+    const { publications } = await ask("v1/publications", { last: CYCLES });
+    sayOrHide("cycles-problem", "");
+    showCycles(publications);
+  } catch (error) {
+    sayOrHide("cycles-problem", `${error.message} The table is what was told last.`);
+  }
+}
+
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.recolour());
 setInterval(() => freshness.show(), 1000);
 repeat(MARKETS_MS, askMarkets);
 repeat(FRESHNESS_MS, askFreshness);
-repeat(RECORDS_MS, () => Promise.all([askLanes(), askGaps()]));
+repeat(RECORDS_MS, () => Promise.all([askLanes(), askCycles(), askGaps()]));

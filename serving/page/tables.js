@@ -1,6 +1,6 @@
-/** The tables: newest bars, lanes and gaps. All text goes in as text. */
+/** The tables: newest bars, lanes, batch cycles and gaps. All text goes in as text. */
 
-import { MISSING, count, decimal, finalityText, placesOf, utc, windowStart } from "./text.js";
+import { MISSING, count, decimal, duration, finalityText, placesOf, utc, windowStart } from "./text.js";
 
 const BARS = 12;
 const GAPS = 50;
@@ -78,6 +78,26 @@ export function showLanes(lanes) {
   const totals = KINDS.map((kind) => counted(lanes.reduce((total, lane) => total + lane[kind], 0)));
   const all = { cells: ["All lanes", ...totals, sum(lanes.every((lane) => lane.balanced)), ""] };
   fill(document.querySelector("#lanes tfoot"), lanes.length > 1 ? [all] : []);
+}
+
+/** What a cycle changed; one that mends may give up publications, and go back. */
+function changed(publication) {
+  const gaveUp = publication.given_up.length ? [`gave up ${publication.given_up.map((one) => `#${one}`).join(", ")}`] : [];
+  return [...publication.tables, ...gaveUp].join(", ") || "none";
+}
+
+export function showCycles(publications) {
+  const told = publications.map((publication) => ({
+    sequence: publication.sequence,
+    cells: [
+      `#${count(publication.sequence)}`,
+      utc(publication.published_at),
+      number(publication.after_s === null ? MISSING : duration(publication.after_s * 1000)),
+      ...KINDS.map((kind) => counted(publication[kind])),
+      changed(publication),
+    ],
+  }));
+  fill(document.querySelector("#cycles tbody"), told.length ? told : nothing("Nothing was published yet", 9));
 }
 
 export function showGaps(gaps) {

@@ -229,6 +229,28 @@ class Lanes(_Shape):
     speed: SpeedMode
 
 
+class PublicationTold(_Shape):
+    """A publication, and what it added to the one before: folded + duplicates + dead_letters + lost = read."""
+
+    sequence: Sequence
+    published_at: Time
+    after_s: float | None = Field(description="Seconds after the one before; null for the first.")
+    read: int = Field(description="Records; below 0 where a mend went back.")
+    folded: int
+    duplicates: int
+    dead_letters: int
+    lost: int
+    tables: list[str] = Field(description="Tables of the lake that have changed.", examples=[["raw", "views/bars"]])
+    given_up: list[int] = Field(description="Earlier publications that were given up by it.")
+
+
+class PublicationsTold(_Shape):
+    """The newest publications, the newest first."""
+
+    publications: list[PublicationTold]
+    sequence: Sequence
+
+
 class Alive(_Shape):
     """Always the same."""
 

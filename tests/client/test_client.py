@@ -19,7 +19,7 @@ from vouched import vouching
 import twofold
 from serving.push.hub import Timing
 from twofold.client.update import Update
-from twofold.errors import QueryError, ReceiptInvalid, ServingUnavailable, UnknownName
+from twofold.errors import QueryError, ReceiptInvalid, ServingUnavailable, SqlRefused, UnknownName
 from twofold.port import free_port
 
 QUICK = Timing(tick_s=0.01)
@@ -158,3 +158,47 @@ def test_the_asynchronous_client_gives_the_same(api: Served, client: twofold.Cli
     assert frame.equals(before)
     assert state.frame.equals(before)
     assert (change.kind, change.frame["trades"].to_list()) == ("change", [4])
+
+
+def test_a_long_answer_comes_page_by_page_all_of_one_state(client: twofold.Client, market: SmallMarket) -> None:
+    whole = client.view("bars", symbol="BTCUSDT")
+    pages = client.pages("bars", limit=2, symbol="BTCUSDT")
+    first = next(pages)
+    market.trade("10:05:40", price="150")
+    eventually(lambda: client.view("bars", symbol="BTCUSDT", last=1).frame["trades"].to_list() == [4])
+    rest = list(pages)
+    assert [page.frame.height for page in (first, *rest)] == [2, 1]
+    assert first.next is not None
+    assert rest[-1].next is None
+    assert pl.concat(page.frame for page in (first, *rest)).equals(whole.frame)
+    assert {page.receipt["sequence"] for page in (first, *rest)} == {1}
+    assert [page.frame.height for page in client.pages("bars", symbol="BTCUSDT")] == [3]
+    with pytest.raises(QueryError, match="limit=0"):
+        next(client.pages("bars", limit=0))
+
+
+def test_the_asynchronous_client_gives_the_same_pages_and_queries(api: Served, client: twofold.Client) -> None:
+    async def ask() -> tuple[pl.DataFrame, pl.DataFrame]:
+        async with twofold.AsyncClient(str(api.client.base_url)) as asking:
+            pages = [page.frame async for page in asking.pages("bars", limit=2)]
+            return pl.concat(pages), (await asking.sql("SELECT * FROM bars ORDER BY ALL")).frame
+
+    bars = client.view("bars").frame
+    for frame in asyncio.run(ask()):
+        assert frame.equals(bars)
+
+
+def test_a_query_in_sql_is_a_frame_with_the_receipts_of_what_it_read(client: twofold.Client) -> None:
+    told = client.sql(
+        "SELECT sum(notional) AS notional, max(window_start) AS newest FROM bars", symbol=["BTC*"], last=2
+    )
+    assert told.frame["notional"].to_list() == [Decimal(400)]
+    assert told.frame["newest"].to_list() == [datetime(2024, 8, 9, 10, 5, tzinfo=UTC)]
+    assert list(told.receipts) == ["bars"]
+    assert told.receipts["bars"]["query"]["symbol"] == "BTC*"
+    assert client.again(told.receipts["bars"]["token"])["receipt"] == told.receipts["bars"]
+    assert told.freshness["speed"] == "live"
+    with pytest.raises(UnknownName, match="no view 'bar'"):
+        client.sql("SELECT * FROM bar")
+    with pytest.raises(SqlRefused, match="this is DROP"):
+        client.sql("DROP TABLE bars")

@@ -17,9 +17,11 @@ from vouched import vouching
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 SAYS = {
+    "backtest_as_known.py": "1 of 3 bars close otherwise in hindsight.",
     "bars_to_polars.py": "2 of 3 bars are final.",
     "follow_changes.py": "3 bars as they are (begin)",
     "same_answer_again.py": "Made again: the same.",
+    "sql_notebook.py": "taker_flow of publication 1",
 }
 
 
@@ -29,6 +31,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     market = SmallMarket(tmp_path_factory.mktemp("market"))
     for clock in ("10:00:10", "10:01:00", "10:05:00", "10:05:01", "10:05:02"):
         market.trade(clock)
+    market.trade("10:00:20", price="101", arrives="10:05:03")
     market.cycle()
     stopping = threading.Event()
 

@@ -4,6 +4,7 @@ from smoke.accounts import lane_lines, missing_trades
 from smoke.capture import CaptureFacts, read_facts, write_made_up
 from smoke.comparison import Comparison
 from smoke.course import Course, run_course
+from smoke.engines import ENGINES
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -21,7 +22,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> CaptureFacts:
 def course(facts: CaptureFacts, tmp_path_factory: pytest.TempPathFactory) -> Course:
     """One run over real Kafka, Delta and Prefect, which several tests look at."""
     folder = tmp_path_factory.mktemp("end-to-end")
-    return run_course(facts, folder, replay_s=60.0, cycle_interval_s=3.0, every_s=0.5, tell=print)
+    return run_course(facts, folder, engines=ENGINES["polars"]._replace(replay_s=60.0), every_s=0.5, tell=print)
 
 
 @pytest.fixture(scope="module")

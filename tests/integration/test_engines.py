@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import deltalake
-import polars as pl
 import pytest
+from engine_pair import ByEngine, EnginePair, check_same, run, table
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
-from laws.market import HOLE_AGE_S, NOT_TRADES, SOURCES, WHOLLY, Market, Sending, steady_trades
+from laws.commit_points import Crash, Moment, at_commit
+from laws.market import NOT_TRADES, WHOLLY, Market, Sending, steady_trades
 from laws.parts import everything_merged_soon
 
-from batch_layer.cycle import BatchCycle
-from batch_layer.engine import Cycle
 from twofold.errors import Superseded
-from twofold.event_log.reader import LogReader
-from twofold.lake import Lake
-from twofold.lane import Lane, Positions
-from twofold.publication import GENESIS, Publication, Publications
-from twofold.views import VIEWS
+from twofold.lane import Lane
+from twofold.publication import GENESIS, Publications
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1_500)]
 
-NOON = datetime(2024, 8, 9, 12, tzinfo=UTC)
 PARTITIONS = 3
+VIEW_TABLES = ("views/bars", "views/taker_flow")
 KEPT_AS_SENT = {
     "message.timestamp.type": "CreateTime",
     "message.timestamp.before.max.ms": str(2**62),
@@ -37,21 +33,15 @@ KEPT_AS_SENT = {
 }
 
 
-class Engines:
+class Engines(EnginePair):
     """A market whose records go to a topic with the times of their sending, and cycles over it by either engine."""
 
     def __init__(self, spark: Any, brokers: str, folder: Path) -> None:  # noqa: ANN401  # a Spark session
-        self.spark = spark
-        self.brokers = brokers
-        self.topic = f"engines-{uuid4().hex}"
+        super().__init__(spark, brokers, f"engines-{uuid4().hex}", folder)
         self.market = Market()
-        self._folder = folder
         self._sent: dict[str, int] = {}
         with closing(KafkaAdminClient(bootstrap_servers=brokers)) as client:
             client.create_topics([NewTopic(self.topic, PARTITIONS, 1, topic_configs=KEPT_AS_SENT)])
-
-    def lake(self, name: str) -> Lake:
-        return Lake(str(self._folder / name))
 
     def send(self, *sendings: Sending) -> None:
         self.market.send(sendings)
@@ -69,45 +59,10 @@ class Engines:
             producer.flush()
         self._sent = self.market.log.end_offsets()
 
-    def by_polars(self, lake: Lake) -> Cycle:
-        return BatchCycle(lake, self._open_reader, VIEWS, SOURCES, "simulator", HOLE_AGE_S, lambda: NOON)
-
-    def by_spark(self, lake: Lake) -> Cycle:
-        from batch_layer.spark.cycle import SparkCycle, Topic  # noqa: PLC0415  # slow, and in vain without Java
-
-        topic = Topic(self.brokers, self.topic)
-        rest = VIEWS, SOURCES, "simulator", HOLE_AGE_S, lambda: NOON
-        return SparkCycle(self.spark, topic, lake, self._open_reader, *rest)
-
-    def _open_reader(self, start: Positions) -> LogReader:
-        return LogReader(self.brokers, self.topic, start)
-
 
 @pytest.fixture
 def engines(spark: Any, kafka: str, tmp_path: Path) -> Engines:  # noqa: ANN401  # a Spark session
     return Engines(spark, kafka, tmp_path)
-
-
-def run(cycle: Cycle, max_records: int = 1_000_000) -> Publication:
-    intake = cycle.ingest(max_records)
-    return cycle.publish(intake, cycle.fold(intake))
-
-
-def table(lake: Lake, name: str, publication: Publication) -> pl.DataFrame:
-    rows = lake.scan(name, publication.tables[name]).collect()
-    if "headers" in rows.columns:  # no headers are null or an empty list, as those around it in their batch have it
-        rows = rows.with_columns(pl.when(pl.col("headers").list.len() > 0).then("headers").alias("headers"))
-    return rows.sort([name for name in rows.columns if name != "headers"])
-
-
-def check_same(lake: Lake, publication: Publication, other: Lake, same: Publication) -> None:
-    """Every table is equal row by row and type by type, and so is all else that is public."""
-    assert publication.tables.keys() == same.tables.keys()
-    for name in publication.tables:
-        rows, others = table(lake, name, publication), table(other, name, same)
-        assert rows.schema == others.schema
-        assert rows.equals(others), f"{name}: {rows.join(others, on=rows.columns[0], how='full')}"
-    assert replace(publication, tables={}) == replace(same, tables={})
 
 
 def troubles(cycle: int) -> list[Sending]:
@@ -186,3 +141,50 @@ def test_a_commit_by_spark_that_did_not_follow_its_parent_stops_the_cycle(engine
         cycle.fold(intake)
     assert Publications(lake).newest() == GENESIS
     assert run(engines.by_polars(lake)).sequence == 1
+
+
+@contextmanager
+def dying(moment: Moment, table_name: str) -> Iterator[None]:
+    """Die right before or right after a commit to a table, whoever makes it."""
+    from batch_layer.spark.table import SparkTableWriter  # noqa: PLC0415  # slow, and in vain without Java
+
+    real = SparkTableWriter._commit
+
+    def commit(writer: Any, *rest: Any) -> None:  # noqa: ANN401  # as the method
+        is_here = writer.spec.name == table_name
+        if is_here and moment == "before":
+            raise Crash(table_name)
+        real(writer, *rest)
+        if is_here:
+            raise Crash(table_name)
+
+    def die(_: str) -> None:
+        raise Crash(table_name)
+
+    with patch.object(SparkTableWriter, "_commit", commit), at_commit(moment, table_name, die):
+        yield
+
+
+@pytest.mark.large
+def test_a_cycle_by_spark_that_dies_at_any_commit_is_gone_on_from_by_either_engine(engines: Engines) -> None:
+    polars, mixed = engines.lake("polars"), engines.lake("mixed")
+    engines.send(*steady_trades(3), *troubles(0))
+    run(engines.by_polars(polars))
+    same = run(engines.by_polars(mixed))
+    died: list[str] = []
+    others: list[ByEngine] = [engines.by_polars, engines.by_spark]
+    for turn, name in enumerate([*same.tables, "publications"], 1):
+        engines.send(*troubles(turn))
+        moments: tuple[Moment, ...] = ("after", "before") if name != "publications" else ("before",)
+        for moment in moments:
+            try:
+                with dying(moment, name):
+                    run(engines.by_spark(mixed))
+            except Crash as crash:
+                died += [f"{moment} {crash}"]
+        publication, same = run(engines.by_polars(polars)), run(others[turn % 2](mixed))
+        check_same(polars, publication, mixed, same)
+    expected = {
+        f"{moment} {name}" for moment in ("before", "after") for name in ("raw", "ledger", "trades", *VIEW_TABLES)
+    }
+    assert expected | {"before publications"} <= set(died)

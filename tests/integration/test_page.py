@@ -167,6 +167,24 @@ def test_it_says_what_became_of_records_and_how_fresh_bars_are(browser: Browser,
         assert view.complaints == []
 
 
+def test_it_shows_the_last_batch_cycles(browser: Browser, market: SmallMarket) -> None:
+    with running(market) as api, seen(browser, api) as view:
+        cycles = view.page.locator("#cycles tbody tr[data-sequence]")
+        playwright.expect(cycles).to_have_count(1, timeout=PATIENCE_MS)
+        (first,) = view.page.evaluate(LINES, "#cycles tbody tr")
+        assert first[0] == "#1"
+        assert first[3:8] == ["6", "5", "0", "1", "0"]
+        assert "views/bars" in first[8]
+        market.trade("10:06:00")
+        market.cycle()
+        playwright.expect(cycles).to_have_count(2, timeout=PATIENCE_MS)
+        newest, before = view.page.evaluate(LINES, "#cycles tbody tr")
+        assert (newest[0], newest[3:8]) == ("#2", ["1", "1", "0", "0", "0"])
+        assert newest[2].endswith(("s", "min"))
+        assert before == first
+        assert view.complaints == []
+
+
 def test_another_symbol_and_interval_are_chosen_and_kept_in_the_address(browser: Browser, market: SmallMarket) -> None:
     with running(market) as api, seen(browser, api) as view:
         view.wait_for(("10:05", "provisional", "103.0"))

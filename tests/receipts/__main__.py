@@ -28,7 +28,7 @@ from smoke.running import Running, stop_on_sigterm
 
 from receipts.taking import Taken, Taker, again, kinds
 
-CYCLE_INTERVAL_S = 3.0
+ENVIRONMENT = {"TWOFOLD_CYCLE_INTERVAL_S": "3"}
 LEAST_S = 30.0
 ANSWERS_A_SECOND = 100.0
 MADE_UP_TRADES = 20_000
@@ -73,7 +73,7 @@ def verify(facts: CaptureFacts, folder: Path, count: int) -> list[str]:
         path.write_bytes(b"".join(line + b"\n" for line in lines))
     seconds = max(LEAST_S, count / ANSWERS_A_SECOND)
     with (
-        Running(folder, first, CYCLE_INTERVAL_S) as running,
+        Running(folder, first, ENVIRONMENT) as running,
         httpx.Client(base_url=running.serving_url, timeout=600) as client,
     ):
         running.wait_until("The first publication", lambda: _sequence(client) > 0, LIMIT_S)

@@ -1,6 +1,6 @@
 """The smoke run: everything started on free ports, a capture replayed, every answer compared with an oracle.
 
-    python tests/smoke [--capture FILE]
+    python tests/smoke [--capture FILE] [--engine polars|spark|mixed]
 
 One line an instant, then law 5 lane by lane, then a closing line. The exit code is 0 only if all is as it must be.
 """
@@ -22,10 +22,9 @@ from smoke.accounts import lane_lines, missing_trades, trades_by_finality
 from smoke.capture import CaptureFacts, read_facts, write_made_up
 from smoke.comparison import Comparison
 from smoke.course import Course, run_course
+from smoke.engines import ENGINES, Engines
 from smoke.running import stop_on_sigterm
 
-REPLAY_S = 40.0
-CYCLE_INTERVAL_S = 3.0
 EVERY_S = 1.5
 LEAST_INSTANTS = 20
 LEAST_PUBLICATIONS = 3
@@ -36,13 +35,15 @@ def main() -> int:
     """Run it all and return the exit code; data and logs of a run that failed are kept."""
     parser = argparse.ArgumentParser(prog="python tests/smoke", description="Run it all and check every answer.")
     parser.add_argument("--capture", type=Path, help="replay this file; by default trades are made up")
-    capture = parser.parse_args().capture
+    parser.add_argument("--engine", choices=ENGINES, default="polars", help="does the cycles; mixed: they take turns")
+    arguments = parser.parse_args()
+    capture = arguments.capture
     stop_on_sigterm()
     folder = Path(tempfile.mkdtemp(prefix="twofold-smoke-"))
     try:
         if capture is None:
             write_made_up(capture := folder / "made-up.ndjson", MADE_UP_TRADES, seed=1)
-        wrong = smoke(read_facts(capture), folder)
+        wrong = smoke(read_facts(capture), folder, ENGINES[arguments.engine])
     except (RuntimeError, OSError) as error:
         wrong = [str(error)]
     except KeyboardInterrupt:
@@ -56,14 +57,14 @@ def main() -> int:
     return 0
 
 
-def smoke(facts: CaptureFacts, folder: Path) -> list[str]:
+def smoke(facts: CaptureFacts, folder: Path, engines: Engines) -> list[str]:
     """Replay, ask, compare, and return what is wrong."""
     _tell(f"{facts.name}: {facts.records:,} records over {facts.span_s:.0f} s")
-    course = run_course(
-        facts, folder, replay_s=REPLAY_S, cycle_interval_s=CYCLE_INTERVAL_S, every_s=EVERY_S, tell=_tell
-    )
+    course = run_course(facts, folder, engines=engines, every_s=EVERY_S, tell=_tell)
+    _tell("commits to trades: " + ", ".join(f"{count} by {engine}" for engine, count in course.commits.items()))
     left = [f"a process was left behind and had to be killed: {process}" for process in course.left_behind]
-    return left + judge(facts, course, Oracle(course.records))
+    idle = [f"{engine} wrote nothing" for engine in sorted(engines.expected - course.commits.keys())]
+    return left + course.failed + idle + judge(facts, course, Oracle(course.records))
 
 
 def judge(facts: CaptureFacts, course: Course, oracle: Oracle) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from oracle import OracleRecord
 
 from smoke.capture import CaptureFacts
+from smoke.engines import Engines, commits_by_engine, runs_in_turns
 from smoke.log import read_back
 from smoke.questions import INTERVALS, VIEWS, Asker, Instant, Question, questions
 from smoke.running import Running
@@ -34,6 +36,8 @@ class Course:
         publications: how many publications were seen during the replay.
         lanes: what the API says became of every record in the end, per lane.
         records: the log, read back in the end.
+        failed: runs that were started here and failed.
+        commits: to `trades`, by engine.
         left_behind: processes that had to be killed in the end.
     """
 
@@ -42,6 +46,8 @@ class Course:
     publications: int
     lanes: list[dict[str, Any]]
     records: list[OracleRecord]
+    failed: list[str]
+    commits: Counter[str]
     left_behind: list[str]
 
 
@@ -49,32 +55,36 @@ def run_course(
     facts: CaptureFacts,
     folder: Path,
     *,
-    replay_s: float,
-    cycle_interval_s: float,
+    engines: Engines,
     every_s: float,
     tell: Callable[[str], None],
 ) -> Course:
-    """Run a Twofold in `folder`, replay the capture in about `replay_s` seconds, and ask once in `every_s` seconds.
+    """Run a Twofold in `folder`, replay the capture, and ask once in `every_s` seconds, while the engines do cycles.
 
     Raises:
         RuntimeError: a process failed, or something did not happen in time.
     """
     first, rest = _written(facts, folder)
-    with Running(folder, first, cycle_interval_s) as running, Asker(running.serving_url) as asker:
+    with (
+        Running(folder, first, engines.environment) as running,
+        Asker(running.serving_url) as asker,
+        runs_in_turns(running.prefect_url, engines.in_turns) as failed,
+    ):
         running.wait_until("The first answer", asker.is_ready, LIMIT_S)
         tell(f"{asker.elapsed_s:6.1f} s  answers are ready")
         asking = _Asking(asker, facts, every_s, tell)
         running.wait_until("The first publication", lambda: bool(asking.next() and asking.sequence), LIMIT_S)
         before = asking.sequence
         tell(f"{asker.elapsed_s:6.1f} s  the replay begins")
-        running.replay(rest, facts.span_s / replay_s)
+        running.replay(rest, facts.span_s / engines.replay_s)
         running.wait_until("The end of the replay", lambda: asking.next().records >= facts.records, LIMIT_S)
         meanwhile = asking.sequence - before
         tell(f"{asker.elapsed_s:6.1f} s  the replay has ended")
         running.wait_until("The last publication", lambda: _is_published(asking.next()), LIMIT_S)
         final = [asker.ask(Question(view, interval)) for view in VIEWS for interval in INTERVALS]
         lanes, records = asker.lanes(), read_back(running.brokers, running.topic)
-    return Course(asker.instants, final, meanwhile, lanes, records, running.left_behind)
+    commits = commits_by_engine(folder / "data" / "lake")
+    return Course(asker.instants, final, meanwhile, lanes, records, failed, commits, running.left_behind)
 
 
 def _written(facts: CaptureFacts, folder: Path) -> Iterator[Path]:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,14 +27,15 @@ class Running:
     Args:
         folder: where its data and logs go.
         first: the capture that `twofold up` itself replays, at once.
-        cycle_interval_s: seconds between batch cycles.
+        environment: settings beside ports and folders.
     """
 
-    def __init__(self, folder: Path, first: Path, cycle_interval_s: float) -> None:
+    def __init__(self, folder: Path, first: Path, environment: Mapping[str, str]) -> None:
         kafka, prefect, speed, serving = free_ports(4)
         self.brokers = f"127.0.0.1:{kafka}"
         self.topic = "trades"
         self.serving_url = f"http://127.0.0.1:{serving}"
+        self.prefect_url = f"http://127.0.0.1:{prefect}/api"
         self.left_behind: list[str] = []
         self._folder = folder
         self._first = first
@@ -44,7 +45,7 @@ class Running:
             "TWOFOLD_PREFECT_PORT": str(prefect),
             "TWOFOLD_SPEED_ADDRESS": f"127.0.0.1:{speed}",
             "TWOFOLD_SERVING_ADDRESS": f"127.0.0.1:{serving}",
-            "TWOFOLD_CYCLE_INTERVAL_S": str(cycle_interval_s),
+            **environment,
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 

@@ -12,6 +12,12 @@ from pydantic import SecretStr
 from twofold.serving_client import bearer
 from twofold.settings import load_settings
 
+SQL = "/v1/sql"
+"""The path of queries in SQL."""
+
+PAGE_ROWS = 100_000
+"""Rows of a page, unless another number is asked for."""
+
 Names = str | Sequence[str] | None
 """One name or several; in names of venues and symbols `*` stands for any characters."""
 
@@ -19,23 +25,34 @@ Time = datetime | str | None
 """A time with a time zone, or RFC 3339 text with an offset."""
 
 
-class Followable(TypedDict, total=False):
-    """What a question may say, whether it is asked once or followed."""
+class Newest(TypedDict, total=False):
+    """What every question may say."""
 
     venue: Names
     symbol: Names
     interval: str | None
     last: int | None
+
+
+class Followable(Newest, total=False):
+    """What a question that is followed may say."""
+
     columns: Names
 
 
-class Question(Followable, total=False):
-    """What a question that is asked once may say."""
+class Selection(Newest, total=False):
+    """What a query in SQL may say of the rows that it reads."""
 
     start: Time
     end: Time
     finality: Names
     base: Literal["live", "published"]
+
+
+class Question(Selection, total=False):
+    """What a question that is asked once may say."""
+
+    columns: Names
     as_of: Time
     known_after: str | None
 
@@ -65,7 +82,7 @@ def view_path(view: str, *, stream: bool = False) -> str:
     return f"/v1/views/{quote(view, safe='')}" + ("/stream" if stream else "")
 
 
-def parameters(question: Question | Followable) -> dict[str, str]:
+def parameters(question: Question | Followable | Selection) -> dict[str, str]:
     """A question as the parameters of an address."""
     return {name: _text(value) for name, value in question.items() if value is not None}
 

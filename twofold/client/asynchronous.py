@@ -13,8 +13,19 @@ import httpx
 import polars as pl
 from pydantic import SecretStr
 
-from twofold.client.answer import ARROW, Answer
-from twofold.client.asking import Followable, Question, base_url, key_headers, newest, parameters, view_path
+from twofold.client.answer import ARROW, Answer, SqlAnswer
+from twofold.client.asking import (
+    PAGE_ROWS,
+    SQL,
+    Followable,
+    Question,
+    Selection,
+    base_url,
+    key_headers,
+    newest,
+    parameters,
+    view_path,
+)
 from twofold.client.refusal import reached, refusal
 from twofold.client.resuming import SILENCE_S, Resuming
 from twofold.client.update import EventReader, Told, Update
@@ -47,6 +58,30 @@ class AsyncClient:
         """
         response = await self._got(view_path(view), parameters(question), {"Accept": ARROW})
         return Answer.from_arrow(response.content)
+
+    async def pages(self, view: str, *, limit: int = PAGE_ROWS, **question: Unpack[Question]) -> AsyncIterator[Answer]:
+        """Rows of a view, page by page, as `Client.pages` gives them.
+
+        Raises:
+            TwofoldError: as there.
+        """
+        asked = parameters(question) | {"limit": str(limit)}
+        following: str | None = ""
+        while following is not None:
+            cursor = {"cursor": following} if following else {}
+            response = await self._got(view_path(view), asked | cursor, {"Accept": ARROW})
+            page = Answer.from_arrow(response.content)
+            yield page
+            following = page.next
+
+    async def sql(self, query: str, **selection: Unpack[Selection]) -> SqlAnswer:
+        """Rows of a query in SQL over the views, as `Client.sql` gives them.
+
+        Raises:
+            TwofoldError: as there.
+        """
+        response = await self._got(SQL, parameters(selection), {"Accept": ARROW}, {"query": query})
+        return SqlAnswer.from_arrow(response.content)
 
     async def again(self, token: str) -> dict[str, Any]:
         """An earlier answer made again, as `Client.again` gives it.
@@ -107,9 +142,13 @@ class AsyncClient:
                     for told in reader.read(chunk):
                         yield told
 
-    async def _got(self, path: str, asked: dict[str, str], headers: dict[str, str]) -> httpx.Response:
+    async def _got(
+        self, path: str, asked: dict[str, str], headers: dict[str, str], body: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """What is at a path; with a body, what is given for that."""
         with reached(self._http.base_url):
-            response = await self._http.get(path, params=asked, headers=headers)
+            method = "GET" if body is None else "POST"
+            response = await self._http.request(method, path, params=asked, headers=headers, json=body)
         if response.status_code != HTTPStatus.OK:
             raise refusal(response)
         return response

@@ -13,8 +13,19 @@ import httpx
 import polars as pl
 from pydantic import SecretStr
 
-from twofold.client.answer import ARROW, Answer
-from twofold.client.asking import Followable, Question, base_url, key_headers, newest, parameters, view_path
+from twofold.client.answer import ARROW, Answer, SqlAnswer
+from twofold.client.asking import (
+    PAGE_ROWS,
+    SQL,
+    Followable,
+    Question,
+    Selection,
+    base_url,
+    key_headers,
+    newest,
+    parameters,
+    view_path,
+)
 from twofold.client.refusal import reached, refusal
 from twofold.client.resuming import SILENCE_S, Resuming
 from twofold.client.update import EventReader, Told, Update
@@ -57,6 +68,48 @@ class Client:
             ServingUnavailable: serving does not answer, or has nothing to answer from at this moment.
         """
         return Answer.from_arrow(self._got(view_path(view), parameters(question), {"Accept": ARROW}).content)
+
+    def pages(self, view: str, *, limit: int = PAGE_ROWS, **question: Unpack[Question]) -> Iterator[Answer]:
+        """Rows of a view, page by page, for answers that are larger than one page may be.
+
+        All pages are of the publication and positions of the first: together they are one answer, each row once. To
+        have them as one frame: `pl.concat(page.frame for page in client.pages("bars"))`.
+
+        Args:
+            view: its name.
+            limit: rows of a page at most.
+            question: as in `view`.
+
+        Raises:
+            CursorGone: serving was started anew meanwhile, or holds that answer no longer; begin again.
+            TwofoldError: as `view`.
+        """
+        asked = parameters(question) | {"limit": str(limit)}
+        following: str | None = ""
+        while following is not None:
+            cursor = {"cursor": following} if following else {}
+            page = Answer.from_arrow(self._got(view_path(view), asked | cursor, {"Accept": ARROW}).content)
+            yield page
+            following = page.next
+
+    def sql(self, query: str, **selection: Unpack[Selection]) -> SqlAnswer:
+        """Rows of a query in SQL over the views, all of them as they are at one moment.
+
+        Args:
+            query: one SELECT, as DuckDB understands it, in which the views are tables of their names.
+            selection: which rows of the views there are for the query, as in `view`: `venue`, `symbol`, `interval`,
+                `start`, `end`, `last`, `finality` and `base`. It may read a million rows.
+
+        Raises:
+            SqlRefused: it is not one SELECT over the views, or has a mistake; the message says which.
+            UnknownName: there is no such view, venue or symbol.
+            TooMuch: it reads, takes or gives more than it may.
+            TooManyQueries: others are run and wait already; ask again.
+            QueryAborted: the process that ran it ended before it had answered.
+            ServingUnavailable: serving does not answer, or has nothing to answer from at this moment.
+        """
+        asked = {"query": query}
+        return SqlAnswer.from_arrow(self._got(SQL, parameters(selection), {"Accept": ARROW}, asked).content)
 
     def again(self, token: str) -> dict[str, Any]:
         """An earlier answer made again, from the `token` of its receipt: its `rows` and `receipt` as JSON data.
@@ -131,9 +184,13 @@ class Client:
             for chunk in response.iter_bytes():
                 yield from reader.read(chunk)
 
-    def _got(self, path: str, asked: dict[str, str], headers: dict[str, str]) -> httpx.Response:
+    def _got(
+        self, path: str, asked: dict[str, str], headers: dict[str, str], body: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """What is at a path; with a body, what is given for that."""
         with reached(self._http.base_url):
-            response = self._http.get(path, params=asked, headers=headers)
+            method = "GET" if body is None else "POST"
+            response = self._http.request(method, path, params=asked, headers=headers, json=body)
         if response.status_code != HTTPStatus.OK:
             raise refusal(response)
         return response

@@ -32,7 +32,7 @@ from twofold.publication import Publication, Publications
 from twofold.source import SHIPPED_SOURCES
 from twofold.views import VIEWS
 
-DEFINITIONS = Definitions(VIEWS, SHIPPED_SOURCES, "simulator")
+DEFINITIONS = Definitions(SHIPPED_SOURCES, "simulator")
 CYCLES = 10
 DAY_S = 86_400.0
 
@@ -74,7 +74,7 @@ def contents(market: SmallMarket, table: str) -> pl.DataFrame:
 
 
 def sound(market: SmallMarket) -> bool:
-    found = examine(market.lake, market.log.open_reader, VIEWS.values(), SHIPPED_SOURCES)
+    found = examine(market.lake, market.log.open_reader, SHIPPED_SOURCES)
     assert (found.findings, found.unchecked) == ([], [])
     return True
 
@@ -199,7 +199,7 @@ def test_a_cycle_is_made_again_from_raw_that_was_joined(market: SmallMarket) -> 
     market.trade("10:30:00")
     market.cycle()
     before = rows(market)
-    found = examine(market.lake, market.log.open_reader, VIEWS.values(), SHIPPED_SOURCES)
+    found = examine(market.lake, market.log.open_reader, SHIPPED_SOURCES)
     plan = plan_rebuild(found, DEFINITIONS)
     assert plan is not None
     plan.carry_out(market.lake, lambda: later(3))
