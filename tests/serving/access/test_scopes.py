@@ -45,7 +45,7 @@ def test_a_path_needs_a_scope(path: str, scope: str | None) -> None:
 
 def test_only_these_described_paths_are_open() -> None:
     lake = Lake("unused")
-    app = make_app(Seam(lake, SpeedClient("127.0.0.1:1", VIEWS), VIEWS), VIEWS, vouching(lake))
+    app = make_app(Seam(lake, SpeedClient("127.0.0.1:1"), VIEWS), vouching(lake))
     assert {path for path in app.openapi()["paths"] if needed_scope(path) is None} == {
         "/healthz",
         "/readyz",
