@@ -151,9 +151,9 @@ def test_the_api_describes_itself(api: Served) -> None:
     receipts = {"/v1/receipts/{token}", "/v1/verification"}
     views = {"/v1/views", "/v1/views/{view}", "/v1/views/{view}/stream"}
     problems = {"/v1/problems", "/v1/problems/{name}"}
-    figures = {"/v1/gaps", "/v1/lanes", "/healthz", "/readyz", "/metrics"}
+    figures = {"/v1/gaps", "/v1/lanes", "/v1/publications", "/healthz", "/readyz", "/metrics"}
     charts = {"/api/v3/klines", *(f"/udf/{name}" for name in ("config", "time", "symbols", "search", "history"))}
-    assert paths.keys() == views | problems | receipts | charts | figures | {"/v1/session"}
+    assert paths.keys() == views | problems | receipts | charts | figures | {"/v1/session", "/v1/sql"}
     parameters = {parameter["name"] for parameter in paths["/v1/views/{view}"]["get"]["parameters"]}
     rows = {"venue", "symbol", "interval", "start", "end", "last", "finality", "base", "as_of", "known_after"}
     assert parameters == {"view", "columns", "limit", "cursor", "format", "layout"} | rows
