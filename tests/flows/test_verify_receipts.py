@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 from prefect.client.schemas.objects import State
+from pydantic import SecretStr
 from scheduling import PrefectServer
 from served import Served, served
 from small_market import SmallMarket
@@ -72,8 +73,8 @@ def test_an_answer_that_comes_out_otherwise_fails_the_run_and_is_named(
     api.seam.look_at_lake()
     honest = flows.verify_receipts.ask
 
-    def tampered(address: str, view: str, parameters: dict[str, str | int]) -> dict[str, Any]:
-        answer = honest(address, view, parameters)
+    def tampered(address: str, view: str, parameters: dict[str, str | int], **key: SecretStr) -> dict[str, Any]:
+        answer = honest(address, view, parameters, **key)
         if view == "bars" and "interval" in parameters:
             answer["rows"][0]["trades"] += 1
         return answer
@@ -105,8 +106,10 @@ def test_without_any_rows_there_is_nothing_to_ask(api: Served) -> None:
 
 
 def test_serving_that_is_away_is_asked_again_and_then_named(
-    prefect: PrefectServer, monkeypatch: pytest.MonkeyPatch
+    prefect: PrefectServer, market: SmallMarket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    fill(market)
+    monkeypatch.setenv("TWOFOLD_DATA_FOLDER", str(tmp_path))
     address = f"127.0.0.1:{free_port()}"
     monkeypatch.setenv("TWOFOLD_SERVING_ADDRESS", address)
     state = verify_receipts(return_state=True)
