@@ -53,15 +53,18 @@ def runs_in_turns(prefect_url: str, engines: tuple[str, ...]) -> Iterator[list[s
 
     def run_all() -> None:
         with httpx.Client(base_url=prefect_url, timeout=30) as prefect:
-            for engine in cycle(engines):
-                if is_over.is_set():
-                    return
+            in_turns = cycle(engines)
+            while not is_over.is_set():
+                engine = next(in_turns)
                 try:
                     ended = _run(prefect, engine, is_over)
-                except (httpx.HTTPError, TimeoutError) as error:
-                    ended = f"not done: {error}"
+                except httpx.HTTPError:  # Prefect is not there yet, or busy: what was not done, nobody wrote
+                    is_over.wait(_LOOK_EVERY_S)
+                    continue
+                except TimeoutError as error:
+                    ended = str(error)
                 if ended != "COMPLETED" and not is_over.is_set():
-                    failed.append(f"a cycle by {engine} was {ended}")
+                    failed.append(f"a cycle by {engine} ended otherwise: {ended}")
 
     running = threading.Thread(target=run_all, daemon=True)
     if engines:
