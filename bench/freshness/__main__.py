@@ -28,7 +28,7 @@ from waiting import percentile, waits_s
 from twofold.source import SHIPPED_SOURCES, Source
 from twofold.sources.market import Market
 from twofold.sources.message import Message
-from twofold.sources.writer import TradeWriter, wait_for_topic
+from twofold.sources.writer import TradeWriter
 
 HERE = Path(__file__).parent
 PARTITIONS = 4
@@ -64,17 +64,14 @@ def main() -> int:
 def warm_up(system: System) -> None:
     """Send some trades and wait until a batch cycle has published them."""
     settings = system.settings
-    print("Starting Kafka, Prefect, the batch flows, the speed worker and serving …", flush=True)
-    system.wait_until("listening", system.listens)
-    wait_for_topic(settings.brokers, settings.topic, settings.partitions, tell=print)
+    system.wait_for_topic()
     market = Market(SYMBOLS, time.time_ns() // 1000 - 60_000_000, Random(1))
     with TradeWriter(settings.brokers, settings.topic) as writer:
         for _, trade in market.trades(number / 1000 for number in range(10_000)):
             writer.write(Message(trade.symbol.encode(), trade.to_json(), []))
         # one trade of the probes' venue: a venue that nobody has traded at is no question that can be answered
         writer.write(Message(b"WARMUP", trade._replace(symbol="WARMUP").to_json(), [("source", PROBE_SOURCE.encode())]))
-    system.wait_until("published", lambda: system.sequence() > 0)
-    system.wait_until("live", system.is_live)
+    system.wait_for_answers()
 
 
 def measure(system: System, rate: int, seconds: int, late_file: Path) -> int:

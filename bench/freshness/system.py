@@ -15,6 +15,7 @@ from twofold.lake import Lake
 from twofold.port import free_port
 from twofold.publication import Publications, found_lake
 from twofold.settings import Settings, load_settings
+from twofold.sources.writer import wait_for_topic
 from twofold.supervision.keeper import Keeper, Status
 from twofold.supervision.local_parts import local_environment, local_parts, serving_url
 from twofold.supervision.supervisor import Supervisor
@@ -51,6 +52,25 @@ class System:
             if time.monotonic() > gives_up_s:
                 raise NotReady(f"Still not {what} after {_STARTED_WITHIN_S:.0f} s.\n" + self._words(statuses))
             time.sleep(_LOOK_S)
+
+    def wait_for_topic(self) -> None:
+        """Wait until trades can be sent.
+
+        Raises:
+            NotReady: it took too long.
+        """
+        print("Starting Kafka, Prefect, the batch flows, the speed worker and serving …", flush=True)
+        self.wait_until("listening", self.listens)
+        wait_for_topic(self.settings.brokers, self.settings.topic, self.settings.partitions, tell=print)
+
+    def wait_for_answers(self) -> None:
+        """Wait until trades that were sent are published, and answers are of both sides.
+
+        Raises:
+            NotReady: it took too long.
+        """
+        self.wait_until("published", lambda: self.sequence() > 0)
+        self.wait_until("live", self.is_live)
 
     def _words(self, statuses: list[Status]) -> str:
         """Say how each part is doing, with the last words of those that do not run well."""

@@ -26,7 +26,7 @@ from waiting import percentile
 
 from twofold.sources.market import Trade
 from twofold.sources.message import Message
-from twofold.sources.writer import TradeWriter, wait_for_topic
+from twofold.sources.writer import TradeWriter
 
 HERE = Path(__file__).parent
 SYMBOL = "PUSHED"
@@ -72,13 +72,10 @@ def trade(trade_id: int, time_us: int) -> Message:
 def warm_up(system: System) -> None:
     """Send a trade and wait until a batch cycle has published it."""
     settings = system.settings
-    print("Starting Kafka, Prefect, the batch flows, the speed worker and serving …", flush=True)
-    system.wait_until("listening", system.listens)
-    wait_for_topic(settings.brokers, settings.topic, settings.partitions, tell=print)
+    system.wait_for_topic()
     with TradeWriter(settings.brokers, settings.topic) as writer:
         writer.write(trade(1, time.time_ns() // 1000))
-    system.wait_until("published", lambda: system.sequence() > 0)
-    system.wait_until("live", system.is_live)
+    system.wait_for_answers()
 
 
 def measure(system: System, readers: int, rate: int, seconds: int, result: Path) -> int:

@@ -36,7 +36,7 @@ from waiting import percentile
 from twofold.port import free_port, listens
 from twofold.sources.market import Market
 from twofold.sources.message import Message
-from twofold.sources.writer import TradeWriter, wait_for_topic
+from twofold.sources.writer import TradeWriter
 
 HERE = Path(__file__).parent
 SYMBOL = "BTCUSDT"
@@ -92,15 +92,12 @@ def measure_live(rate: int, rounds: int, seconds: float) -> int:
 def warm_up(system: System) -> None:
     """Send two hours of trades, and wait until a batch cycle has published them."""
     settings = system.settings
-    print("Starting Kafka, Prefect, the batch flows, the speed worker and serving …", flush=True)
-    system.wait_until("listening", system.listens)
-    wait_for_topic(settings.brokers, settings.topic, settings.partitions, tell=print)
+    system.wait_for_topic()
     market = Market(20, time.time_ns() // 1000 - (HISTORY_S + 60) * 1_000_000, Random(1))
     with TradeWriter(settings.brokers, settings.topic) as writer:
         for _, trade in market.trades(number * HISTORY_S / HISTORY_TRADES for number in range(HISTORY_TRADES)):
             writer.write(Message(trade.symbol.encode(), trade.to_json(), []))
-    system.wait_until("published", lambda: system.sequence() > 0)
-    system.wait_until("live", system.is_live)
+    system.wait_for_answers()
 
 
 @contextmanager

@@ -5,25 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from crowded_market import crowded_market
 from small_market import SmallMarket
 from typer.testing import CliRunner, Result
 
-import batch_layer.maintenance.compaction
 from twofold.cli.app import app
 from twofold.publication import Publications
 
 
 @pytest.fixture
 def market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallMarket:
-    """Three cycles over the lake that the settings name; two small files are enough to be joined."""
-    monkeypatch.setenv("TWOFOLD_DATA_FOLDER", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(batch_layer.maintenance.compaction, "FILES", 2)
-    market = SmallMarket(tmp_path)
-    for minute in range(3):
-        market.trade(f"10:0{minute}:00")
-        market.cycle()
-    return market
+    return crowded_market(tmp_path, monkeypatch)
 
 
 def maintain(*words: str) -> Result:

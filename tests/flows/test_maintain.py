@@ -4,10 +4,10 @@ from pathlib import Path
 
 import orjson
 import pytest
+from crowded_market import crowded_market
 from scheduling import PrefectServer
 from small_market import SmallMarket
 
-import batch_layer.maintenance.compaction
 from batch_layer.turn import turn
 from flows.maintain import ARTIFACT, maintain
 from twofold.publication import Publications
@@ -17,15 +17,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("prefect")]
 
 @pytest.fixture
 def market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallMarket:
-    """Three cycles over the lake that the settings name; two small files are enough to be joined."""
-    monkeypatch.setenv("TWOFOLD_DATA_FOLDER", str(tmp_path))
     monkeypatch.setenv("TWOFOLD_CYCLE_INTERVAL_S", "0.1")
-    monkeypatch.setattr(batch_layer.maintenance.compaction, "FILES", 2)
-    market = SmallMarket(tmp_path)
-    for minute in range(3):
-        market.trade(f"10:0{minute}:00")
-        market.cycle()
-    return market
+    return crowded_market(tmp_path, monkeypatch)
 
 
 @pytest.mark.usefixtures("market")

@@ -12,9 +12,9 @@ from itertools import product
 from pathlib import Path
 from uuid import uuid4
 
-import polars as pl
 import psutil
 import pytest
+from engine_pair import table
 from kafka import KafkaProducer
 
 from batch_layer.spark.java import java_home
@@ -101,22 +101,18 @@ def kill_amid_write(process: subprocess.Popen[bytes], table: Path, victim: str) 
         psutil.wait_procs(javas, timeout=60)
 
 
-def rows(lake: Lake, name: str, publication: Publication) -> pl.DataFrame:
-    found = lake.scan(name, publication.tables[name]).collect()
-    return found.drop("headers", strict=False).sort(pl.all().exclude("headers"))
-
-
 def test_killed_amid_a_write_the_lake_is_gone_on_from_exactly(kafka: str, tmp_path: Path) -> None:
     deployment = Deployment(kafka, tmp_path)
     engines = ["polars", "spark", "polars", "spark"]
     deployment.send()
     deployment.cycle("whole", "polars")
     deployment.cycle("killed", "polars")
-    for engine, (table, victim) in zip(engines, product(("trades", "views/bars"), ("driver", "java")), strict=True):
+    for engine, (written, victim) in zip(engines, product(("trades", "views/bars"), ("driver", "java")), strict=True):
         deployment.send()
         doomed = deployment.start("killed", "spark")
-        kill_amid_write(doomed, Path(deployment.lake("killed").root) / table, victim)
+        kill_amid_write(doomed, Path(deployment.lake("killed").root) / written, victim)
         publication, same = deployment.cycle("whole", "polars"), deployment.cycle("killed", engine)
         assert (publication.sequence, publication.cut, publication.accounts) == (same.sequence, same.cut, same.accounts)
         for name in publication.tables:
-            assert rows(deployment.lake("whole"), name, publication).equals(rows(deployment.lake("killed"), name, same))
+            rows = table(deployment.lake("whole"), name, publication)
+            assert rows.equals(table(deployment.lake("killed"), name, same))
