@@ -60,7 +60,10 @@ class Process:
     def is_halted(self) -> bool:
         """Whether the system keeps it from going on."""
         assert self._process is not None
-        return self.runs and self._process.status() == psutil.STATUS_STOPPED
+        try:
+            return self.runs and self._process.status() == psutil.STATUS_STOPPED
+        except psutil.NoSuchProcess:  # its guard is about to notice
+            return False
 
     def start(self) -> None:
         """Start it."""
