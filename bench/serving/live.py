@@ -159,7 +159,7 @@ def ask_in_turns(sides: dict[str, Side], meanwhile: str, rounds: int, seconds: f
     for _ in range(rounds):
         for side in sides.values():
             before_s = sum(side.process.cpu_times()[:2])
-            command = [sys.executable, str(HERE / "asking.py"), "127.0.0.1", str(side.port), side.place]
+            command = [sys.executable, str(HERE / "asker.py"), "127.0.0.1", str(side.port), side.place]
             ran = subprocess.run([*command, str(CONNECTIONS), str(seconds)], capture_output=True, check=True)
             side.cpu_s[meanwhile] += sum(side.process.cpu_times()[:2]) - before_s
             said = json.loads(ran.stdout)

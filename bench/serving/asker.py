@@ -1,6 +1,6 @@
 """Asking over sockets: a few connections that each ask again as soon as they have their answer.
 
-Run as `python asking.py HOST PORT PATH CONNECTIONS SECONDS`; prints as JSON how long each answer took, in seconds, and
+Run as `python asker.py HOST PORT PATH CONNECTIONS SECONDS`; prints as JSON how long each answer took, in seconds, and
 how many were refused.
 """
 
