@@ -5,22 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import orjson
 import polars as pl
 
-from serving.finality import finality
 from serving.markets import check_known, known_markets
+from serving.merged import count, merged_rows
 from serving.names import Names, names
 from serving.query import MAX_LIMIT, Query
 from serving.seam import Pair
-from serving.speed_side import SpeedSide
 from serving.state import State
 from serving.writing import rows_json
 from twofold.decoding import DECODER_HASH
 from twofold.errors import TooMuch
-from twofold.fold import UNOPTIMIZED, checked, coarsen, finished, merging
-from twofold.watermark import watermarks_us
 
 MOST_PARTIALS = 6_000_000
 """Partials of which one answer is made at most: ten years of one market's minutes, about a gigabyte."""
@@ -76,13 +72,6 @@ class Answer:
         return Answer(replace(self.query, skip=skip, limit=limit), self.state, rows)
 
 
-def material(query: Query, pair: Pair) -> int:
-    """How many partials there are to look at for an answer, at most."""
-    about = (query.venue, query.symbol, query.start_us, query.end_us, _newest(query))
-    published = pair.batch.partials[query.view.name].count(*about)
-    return published + (pair.speed.count(query.view.name) if pair.speed else 0)
-
-
 def answer(query: Query, pair: Pair) -> Answer:
     """Merge, finish and label: rows and receipt are a function of these two alone.
 
@@ -108,58 +97,25 @@ def answer_of_known(query: Query, pair: Pair) -> Answer:
 
 
 def _whole(query: Query, pair: Pair) -> Answer:
-    view = query.view
-    merged = _merged(query, pair)
-    if query.finality is None:
-        merged = _labelled(query, pair, _newest_rows(query, merged))
-    else:
-        chosen = pl.col("finality").is_in(query.finality)
-        merged = _newest_rows(query, _labelled(query, pair, merged).filter(chosen))
-    if merged.height > MOST_ROWS:
-        raise TooMuch(
-            f"This answer has {merged.height} rows; one answer has at most {MOST_ROWS}, all pages taken together. "
-            "Ask for fewer by last, start, end, symbol or a longer interval."
-        )
-    rows = finished(view, merged)
-    order = [*view.group, "window_end", *view.columns, "finality", "revisions"]
-    if query.columns is not None:
-        order = [name for name in order if name in {*view.group, *query.columns, "finality"}]
-    return Answer(query, State.of(pair), rows[order])
-
-
-def _merged(query: Query, pair: Pair) -> pl.DataFrame:
-    """The partials of both sides that the question is about as one per group, by group, with `live`."""
-    if (partials := material(query, pair)) > MOST_PARTIALS:
+    if (partials := count(query, pair)) > MOST_PARTIALS:
         raise TooMuch(
             f"This answer would be made of up to {partials} windows of the view's grain; one answer is made of at most "
             f"{MOST_PARTIALS}. Ask for fewer by start, end or symbol, in several questions."
         )
+    rows = merged_rows(query, pair)
+    if query.finality is not None:
+        rows = rows.filter(pl.col("finality").is_in(query.finality))
+    rows = _newest_rows(query, rows)
+    if rows.height > MOST_ROWS:
+        raise TooMuch(
+            f"This answer has {rows.height} rows; one answer has at most {MOST_ROWS}, all pages taken together. "
+            "Ask for fewer by last, start, end, symbol or a longer interval."
+        )
     view = query.view
-    published = _marked(_published(query, pair), is_live=False)
-    provisional = _marked(_provisional(query, pair.speed), is_live=True) if pair.speed else published.clear()
-    # Sorted afterwards: as a part of the query, a sort of few rows takes longer than the rest of it.
-    if query.interval_us != view.window_us:
-        return _one_per_group(query, pl.concat([published, provisional])).sort(view.group)
-    # The published side has one partial per group already, so only windows that are live too need to be merged.
-    is_live = np.isin(published["window_start"].to_numpy(), provisional["window_start"].to_numpy())
-    if not is_live.any():
-        rows = [published, _one_per_group(query, provisional)]
-    else:
-        live = pl.Series(is_live)
-        rows = [published.filter(~live), _one_per_group(query, pl.concat([published.filter(live), provisional]))]
-    return pl.concat([side[published.columns] for side in rows]).sort(view.group)
-
-
-def _one_per_group(query: Query, partials: pl.DataFrame) -> pl.DataFrame:
-    """Merge partials of either side."""
-    merged = merging(query.view, coarsen(partials.lazy(), query.interval_us), pl.col("live").any())
-    return checked(query.view, merged.collect(engine="in-memory", optimizations=UNOPTIMIZED))
-
-
-def _marked(partials: pl.DataFrame, *, is_live: bool) -> pl.DataFrame:
-    """Partials with the side that they are of, in `live`."""
-    mark = pl.Series("live", [is_live], dtype=pl.Boolean)
-    return partials.hstack([mark.new_from_index(0, partials.height)])
+    order = [*view.group, "window_end", *view.columns, "finality", "revisions"]
+    if query.columns is not None:
+        order = [name for name in order if name in {*view.group, *query.columns, "finality"}]
+    return Answer(query, State.of(pair), rows[order])
 
 
 def _newest_rows(query: Query, merged: pl.DataFrame) -> pl.DataFrame:
@@ -169,41 +125,6 @@ def _newest_rows(query: Query, merged: pl.DataFrame) -> pl.DataFrame:
     if keys.row(0) == keys.row(-1):  # rows are in order, so these are of one market
         return merged.tail(query.last)
     return merged.group_by(query.view.keys, maintain_order=True).tail(query.last)
-
-
-def _published(query: Query, pair: Pair) -> pl.DataFrame:
-    """The batch side's partials that the question is about."""
-    about = (query.venue, query.symbol, query.start_us, query.end_us, _newest(query))
-    return pair.batch.partials[query.view.name].about(*about)
-
-
-def _newest(query: Query) -> int | None:
-    """How many of a market's newest rows hold all windows asked for, if that is known."""
-    # With more keys a window has many rows; with a filter the rows that pass it may be older ones.
-    if query.last is None or query.finality is not None or set(query.view.keys) != {"venue", "symbol"}:
-        return None
-    return query.last * (query.interval_us // query.view.window_us)
-
-
-def _provisional(query: Query, speed: SpeedSide) -> pl.DataFrame:
-    """The speed side's partials that the question is about."""
-    partials = speed.partials(query.view.name)
-    window_us = pl.col("window_start").to_physical()
-    conditions = [
-        *([names(query.venue).rows(partials, "venue")] if query.venue is not None else []),
-        *([names(query.symbol).rows(partials, "symbol")] if query.symbol is not None else []),
-        *([window_us >= query.start_us] if query.start_us is not None else []),
-        *([window_us < query.end_us] if query.end_us is not None else []),
-    ]
-    return partials.filter(*conditions) if conditions else partials
-
-
-def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
-    """Add the columns `window_end` and `finality`."""
-    starts = merged["window_start"]
-    ends = pl.Series("window_end", starts.to_numpy() + np.timedelta64(query.interval_us, "us")).cast(starts.dtype)
-    marks_us = watermarks_us(pair.batch.publication.witnesses)
-    return merged.hstack([ends, finality(query.view, merged, query.interval_us, marks_us, pair.batch.holes)])
 
 
 def check_names(query: Query, pair: Pair, rows: pl.DataFrame) -> None:

@@ -21,6 +21,7 @@ from serving.push.hub import TIMING, Hub, Timing
 from serving.push.sse import MEDIA_TYPE as EVENT_STREAM
 from serving.receipts.routes import add_receipts
 from serving.receipts.vouching import Receipts
+from serving.repeats import Repeats
 from serving.routes.gaps import add_gaps
 from serving.routes.health import add_health
 from serving.routes.klines import add_klines
@@ -92,7 +93,8 @@ def make_app(seam: Seam, receipts: Receipts, timing: Timing = TIMING, policy: Po
     add_page(app)
     add_sql(app, seam, SqlAnswering(receipts, queries))
     add_publications(app, seam)
-    add_metrics(app, seam, hub, receipts.verification)
+    requests = add_metrics(app, seam, hub, receipts.verification)
     add_session(app, policy)
+    app.add_middleware(Repeats, seam=seam, policy=policy, requests=requests)
     describe(app, policy)
     return app

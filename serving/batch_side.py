@@ -8,6 +8,7 @@ from functools import cached_property
 
 import polars as pl
 
+from serving.settled import Settled
 from serving.sorted_partials import SortedPartials
 from twofold.gaps import GAP_SCHEMA, OpenHoles
 from twofold.lake import Lake
@@ -27,6 +28,7 @@ class BatchSide:
         files: The data files that they were read from.
         gaps: The ids that are missing (`GAP_SCHEMA`), by market and first id.
         holes: Those of them that are open, by where they may fall.
+        settled: Rows that answers were made of, on this side alone.
     """
 
     publication: Publication = GENESIS
@@ -34,6 +36,7 @@ class BatchSide:
     files: Mapping[str, frozenset[str]] = field(default_factory=dict)
     gaps: pl.DataFrame = field(default_factory=GAP_SCHEMA.to_frame)
     holes: OpenHoles = field(default_factory=lambda: OpenHoles(GAP_SCHEMA.to_frame()))
+    settled: Settled = field(default_factory=Settled, compare=False)
 
     @cached_property
     def views(self) -> Mapping[str, View]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import sleep
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import orjson
 from starlette.responses import Response, StreamingResponse
@@ -19,16 +19,18 @@ def json_reply(data: object) -> Response:
     return Response(orjson.dumps(data), media_type="application/json")
 
 
-def reply(body: bytes, media_type: str, headers: Mapping[str, str]) -> Response:
-    """A response of a body, in parts where it is large."""
-    if len(body) <= PART_BYTES:
-        return Response(body, headers=headers, media_type=media_type)
-    with_length = {**headers, "content-length": str(len(body))}
+def reply(body: Sequence[bytes | memoryview], media_type: str, headers: Mapping[str, str]) -> Response:
+    """A response of a body that lies in parts, sent in smaller parts where it is large."""
+    size_bytes = sum(map(len, body))
+    if size_bytes <= PART_BYTES:
+        return Response(b"".join(body), headers=headers, media_type=media_type)
+    with_length = {**headers, "content-length": str(size_bytes)}
     return StreamingResponse(_parts(body), headers=with_length, media_type=media_type)
 
 
-async def _parts(body: bytes) -> AsyncIterator[memoryview]:
-    view = memoryview(body)
-    for begin in range(0, len(body), PART_BYTES):
-        yield view[begin : begin + PART_BYTES]
-        await sleep(0)
+async def _parts(body: Sequence[bytes | memoryview]) -> AsyncIterator[memoryview]:
+    for part in body:
+        view = memoryview(part)
+        for begin in range(0, len(view), PART_BYTES):
+            yield view[begin : begin + PART_BYTES]
+            await sleep(0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -83,6 +83,7 @@ class Seam:
         self._publications = Publications(lake)
         self._speed = speed
         self._views = views
+        self._preparing: list[Callable[[Pair], None]] = []
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._repeat, args=(step, pause_s), name=step.__name__, daemon=True)
@@ -112,12 +113,16 @@ class Seam:
                 "Serving has just started and waits for the speed worker, which may have come further than what is "
                 "published. Ask again in a second, or ask for the published side alone by base=published."
             )
-        return replace(self.current, mode=self.mode)
+        return self.current if self.current.mode == self.mode else replace(self.current, mode=self.mode)
 
     def views(self, base: BaseChoice) -> Mapping[str, View]:
         """The views that are served: by the pair that answers come from now, and till there is one as declared."""
         batch = self.newest if base == "published" or self.current is None else self.current.batch
         return self._views if batch is None else batch.views
+
+    def before_each(self, prepare: Callable[[Pair], None]) -> None:
+        """Have something done with each pair of both sides before answers come from it."""
+        self._preparing.append(prepare)
 
     def start(self) -> None:
         """Start following."""
@@ -167,8 +172,7 @@ class Seam:
             speed = None
         caught_up = speed is not None and speed.header.state != "catching_up"
         if speed is not None and caught_up and _may_follow(newest, speed, current):
-            self.current = Pair(newest, speed)
-            self.mode = speed.header.state
+            self._move_to(Pair(newest, speed, speed.header.state))
         elif current is not None and current.speed is not None:
             self._follow(newest, current)
         else:
@@ -186,11 +190,15 @@ class Seam:
             self._stopping.wait(_LOOK_S / 10)
             return
         if speed.header.state != "catching_up" and at_least(speed.header.positions, current.positions):
-            self.current = Pair(current.batch, speed)
-            self.mode = speed.header.state
+            self._move_to(Pair(current.batch, speed, speed.header.state))
         else:
             self.mode = "catching_up"
             self._stopping.wait(_LOOK_S / 10)
+
+    def _move_to(self, pair: Pair) -> None:
+        for prepare in self._preparing:
+            prepare(pair)
+        self.current, self.mode = pair, pair.mode
 
     def _move_to_batch_alone(self, newest: BatchSide, current: Pair | None) -> None:
         """Without a speed state, answer from the batch side alone as soon as that takes nothing back.

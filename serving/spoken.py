@@ -10,7 +10,7 @@ import orjson
 
 from serving.answer import Answer, answer, check_names
 from serving.batch_side import BatchSide
-from serving.presentation import Presentation
+from serving.presentation import Layout, Presentation
 from serving.query import Query
 from serving.receipts.vouching import Receipts
 from serving.seam import Pair
@@ -18,12 +18,19 @@ from serving.speed_side import SpeedSide
 from serving.state import State
 from serving.walks import Cursor, Walks, gone
 from serving.writing import arrow_batches, arrow_schema, columns_json, csv, parquet, rows_json
+from twofold.errors import TwofoldError
 
 MOST = 256
 """Answers that are kept at most."""
 
 MOST_ROWS = 2_000
 """Rows of an answer that is kept at most."""
+
+HOT_TIMES = 20
+"""An answer that was given so often is made of the next pair before anyone asks."""
+
+MOST_HOT = 2
+"""So many are at most, the most asked ones: the next pair waits for them."""
 
 
 class Spoken:
@@ -32,13 +39,15 @@ class Spoken:
     Attributes:
         page: The rows, and what they were made of.
         next: The cursor to the next page, if there is one.
+        times: How often it was given, beside the first time.
     """
 
     def __init__(self, page: Answer, receipts: Receipts, following: Cursor | None = None) -> None:
         self.page = page
         self._receipts = receipts
         self.next = following
-        self._heads: dict[str, bytes] = {}
+        self.times = 0
+        self._heads: dict[Layout, bytes] = {}
 
     @cached_property
     def rows(self) -> bytes:
@@ -50,18 +59,18 @@ class Spoken:
         """The receipt as JSON, with its token."""
         return self._receipts.vouch(self.page)
 
-    def written(self, presentation: Presentation, freshness: bytes) -> bytes:
-        """The whole answer, with its freshness (JSON) of now."""
+    def written(self, presentation: Presentation, freshness: bytes) -> list[bytes | memoryview]:
+        """The whole answer in parts, with its freshness (JSON) of now."""
         if presentation.format == "json":
-            return self._head(presentation) + freshness + b"}"
+            return [self.head(presentation.layout), freshness, b"}"]
         if presentation.format == "csv":
-            return csv(self.page.rows)
+            return [csv(self.page.rows)]
         if presentation.format == "arrow":
-            return arrow_schema(self.page.rows, self._metadata(freshness)) + self._batches
-        return parquet(self.page.rows, self._metadata(freshness))
+            return [arrow_schema(self.page.rows, self._metadata(freshness)), *self._batches]
+        return [parquet(self.page.rows, self._metadata(freshness))]
 
     @cached_property
-    def _batches(self) -> bytes:
+    def _batches(self) -> list[bytes | memoryview]:
         return arrow_batches(self.page.rows)
 
     def _metadata(self, freshness: bytes) -> dict[str, bytes]:
@@ -69,20 +78,24 @@ class Spoken:
         named = {"twofold.view": self.page.query.view.name.encode(), "twofold.receipt": self.receipt}
         return {**named, "twofold.freshness": freshness, **following}
 
-    def _head(self, presentation: Presentation) -> bytes:
+    def head(self, layout: Layout) -> bytes:
         """A JSON answer up to its freshness."""
-        if presentation.layout not in self._heads:
-            by_rows = presentation.layout == "rows"
+        if layout not in self._heads:
             parts = {
                 "view": orjson.dumps(self.page.query.view.name),
-                presentation.layout: self.rows if by_rows else columns_json(self.page.rows),
+                layout: self.rows if layout == "rows" else columns_json(self.page.rows),
                 "receipt": self.receipt,
                 **({} if self.next is None else {"next": orjson.dumps(str(self.next))}),
                 "freshness": b"",
             }
             members = b",".join(b'"' + name.encode() + b'":' + text for name, text in parts.items())
-            self._heads[presentation.layout] = b"{" + members
-        return self._heads[presentation.layout]
+            self._heads[layout] = b"{" + members
+        return self._heads[layout]
+
+    def write_as(self, other: Spoken) -> None:
+        """Write what has been written of another answer."""
+        for layout in [*other._heads]:
+            self.head(layout)
 
 
 class _Said(NamedTuple):
@@ -90,19 +103,43 @@ class _Said(NamedTuple):
     speed: SpeedSide | None
     answers: dict[tuple[tuple[str, str | int], ...], Spoken]
 
+    def is_of(self, pair: Pair) -> bool:
+        return self.batch is pair.batch and self.speed is pair.speed
+
 
 class Speaker:
     """Answers questions. Many may ask at once: what is kept of a pair is replaced as a whole."""
 
     def __init__(self, receipts: Receipts) -> None:
         self._receipts = receipts
-        self._said = _Said(None, None, {})
+        self._said = self._prepared = _Said(None, None, {})
         self._walks = Walks()
 
     def known(self, query: Query, pair: Pair) -> Spoken | None:
-        """What was answered to this question, if it was asked of this pair."""
+        """What was answered to this question, if it was asked of this pair, or prepared."""
+        if not self._said.is_of(pair) and self._prepared.is_of(pair):
+            self._said = self._prepared
         said = self._said
-        return said.answers.get(_key(query)) if said.batch is pair.batch and said.speed is pair.speed else None
+        spoken = said.answers.get(_key(query)) if said.is_of(pair) else None
+        if spoken is not None:
+            spoken.times += 1
+        return spoken
+
+    def prepare(self, pair: Pair) -> None:
+        """Answer what is asked over and over, of a pair that answers do not come from yet."""
+        asked = {key: spoken for key, spoken in [*self._said.answers.items()] if spoken.times >= HOT_TIMES}
+        prepared = _Said(pair.batch, pair.speed, {})
+        for key in sorted(asked, key=lambda key: -asked[key].times)[:MOST_HOT]:
+            query = asked[key].page.query
+            if query.is_as_known or not pair.serves(query.view):
+                continue
+            try:
+                spoken = self._page(self._whole(query.whole, pair), query)
+            except TwofoldError:  # whoever asks is told
+                continue
+            spoken.write_as(asked[key])
+            prepared.answers[key] = spoken
+        self._prepared = prepared
 
     def answer(self, query: Query, pair: Pair) -> Spoken:
         """Answer a question, and keep the answer if there is room.
@@ -114,7 +151,7 @@ class Speaker:
             TwofoldError: for what was known, as `serving.receipts.remaking.Remaker.as_known`.
         """
         spoken = self._page(self._whole(query.whole, pair), query)
-        if self._said.batch is not pair.batch or self._said.speed is not pair.speed:
+        if not self._said.is_of(pair):
             self._said = _Said(pair.batch, pair.speed, {})
         if len(self._said.answers) < MOST and spoken.page.rows.height <= MOST_ROWS:
             self._said.answers[_key(query)] = spoken

@@ -63,10 +63,15 @@ class State:
         told = orjson.dumps(made_of, option=orjson.OPT_SORT_KEYS)
         return hashlib.blake2b(told, digest_size=12).hexdigest()
 
+    @cached_property
+    def newest_event(self) -> str | None:
+        """The newest trade that it may have, RFC 3339 in UTC."""
+        return None if self.newest_event_us is None else rfc3339(self.newest_event_us)
+
     def freshness(self) -> dict[str, Any]:
         """How fresh an answer is. Without a speed state, lag and age are not known and are null."""
         return {
-            "newest_event": None if self.newest_event_us is None else rfc3339(self.newest_event_us),
+            "newest_event": self.newest_event,
             "lag_records": self.lag_records,
             "age_ms": None if self.heard_at_s is None else round((monotonic() - self.heard_at_s) * 1000),
             "speed": self.mode,

@@ -42,9 +42,9 @@ def csv(rows: pl.DataFrame) -> bytes:
     return rows.clone().write_csv(datetime_format=_RFC3339, line_terminator="\r\n").encode()
 
 
-def arrow_batches(rows: pl.DataFrame) -> bytes:
-    """Rows as the record batches of an Arrow IPC stream, to be put behind `arrow_schema`."""
-    return b"".join([*(batch.serialize() for batch in _table(rows).to_batches()), _END_OF_STREAM])
+def arrow_batches(rows: pl.DataFrame) -> list[bytes | memoryview]:
+    """Rows as the record batches of an Arrow IPC stream, in parts that are to be put behind `arrow_schema`."""
+    return [*(memoryview(batch.serialize()) for batch in _table(rows).to_batches()), _END_OF_STREAM]
 
 
 def arrow_schema(rows: pl.DataFrame, metadata: Mapping[str, bytes]) -> bytes:

@@ -41,7 +41,7 @@ from serving.receipts.verification import Verification
 from serving.receipts.vouching import Receipts
 from serving.seam import Pair, Seam
 from serving.sorted_partials import SortedPartials
-from serving.speed_side import SpeedSide
+from serving.speed_side import SpeedClient, SpeedSide
 from twofold.event_log.opening import log_opener
 from twofold.fold import fold
 from twofold.lake import Lake
@@ -63,7 +63,8 @@ Ask = Callable[[], Awaitable[int]]
 class StillSeam(Seam):
     """A seam whose pair is what it is set to."""
 
-    def __init__(self, pair: Pair) -> None:  # neither lake nor worker is needed
+    def __init__(self, pair: Pair) -> None:  # no worker is needed, and no lake is looked at
+        super().__init__(Lake("unused"), SpeedClient("127.0.0.1:1"), VIEWS)
         self.current = pair
 
     def pair(self, _: str) -> Pair:

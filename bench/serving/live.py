@@ -199,7 +199,8 @@ def report(sides: dict[str, Side], system: System, rate: int, rounds: int, secon
   requests: GET {PLACE}, {CONNECTIONS} connections that are kept and ask again at once; sides in {rounds} turns of \
 {seconds:.0f} s; no limit of requests
   ingest: {rate:,} trades/s, open loop, 200 symbols of Zipf volume; batch cycles every {CYCLE_EVERY_S} s
-  beside: the same 100 rows by uvicorn, as dicts by a plain FastAPI route, and as the bytes of an answer""")
+  beside: the same 100 rows by uvicorn, as dicts (decimals and times as Python has them, always the same ones) by a \
+plain FastAPI route, and as the bytes of an answer""")
     refused = {name: side.refused for name, side in sides.items() if side.refused}
     for occurred, sentence in (
         (bool(refused), f"requests were refused: {refused}"),

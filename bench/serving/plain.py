@@ -9,11 +9,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+
+TEXTS = {"venue", "symbol", "finality"}
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -44,8 +48,19 @@ def raw_head(body: bytes) -> list[tuple[bytes, bytes]]:
     return [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
 
 
+def typed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as a frame or a database gives them: decimals and times in place of their texts."""
+    return [{name: _typed(name, value) for name, value in row.items()} for row in rows]
+
+
+def _typed(name: str, value: object) -> object:
+    if not isinstance(value, str) or name in TEXTS:
+        return value
+    return datetime.fromisoformat(value) if name.startswith("window_") else Decimal(value)
+
+
 if __name__ == "__main__":
     kind, port, file = sys.argv[1:]
     answered = Path(file).read_bytes()
-    app: Any = plain_route(json.loads(answered)["rows"]) if kind == "plain" else raw_bytes(answered)
+    app: Any = plain_route(typed(json.loads(answered)["rows"])) if kind == "plain" else raw_bytes(answered)
     uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning", lifespan="off")

@@ -41,7 +41,10 @@ class Requests:
 
     def note(self, scope: Scope, status: int, seconds: float) -> None:
         """Count one. Paths that were asked for are no labels: anyone may make up as many as they like."""
-        route = getattr(scope.get("route"), "path", _NO_ROUTE)
+        self.count(getattr(scope.get("route"), "path", _NO_ROUTE), status, seconds)
+
+    def count(self, route: str, status: int, seconds: float) -> None:
+        """Count one that a route answered."""
         known = self._known.get((route, status))
         if known is None:  # the library looks labels up anew each time, which takes longer than to count
             known = self._counter.labels(route, str(status)), self._duration.labels(route)

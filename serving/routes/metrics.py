@@ -13,10 +13,11 @@ from serving.seam import Seam
 from twofold.metrics import MEDIA_TYPE, exposed, registry_of
 
 
-def add_metrics(app: FastAPI, seam: Seam, hub: Hub, verification: Verification) -> None:
+def add_metrics(app: FastAPI, seam: Seam, hub: Hub, verification: Verification) -> Requests:
     """Add the route, and the middleware that counts requests; what was added before is counted by it."""
     registry = registry_of(ServingCollector(seam, hub, verification))
-    app.add_middleware(Noted, requests=Requests(registry))
+    requests = Requests(registry)
+    app.add_middleware(Noted, requests=requests)
 
     @app.get(
         "/metrics",
@@ -27,3 +28,5 @@ def add_metrics(app: FastAPI, seam: Seam, hub: Hub, verification: Verification) 
     )
     def read_metrics() -> Response:
         return Response(exposed(registry), media_type=MEDIA_TYPE)
+
+    return requests

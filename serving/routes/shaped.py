@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
-from serving.answer import material
+from serving.merged import count
 from serving.query import FINALITIES, Query
 from serving.reply import AT_ONCE_ROWS
 from serving.routes.described import described
@@ -67,7 +67,7 @@ async def said(speaker: Speaker, query: Query, pair: Pair) -> Spoken:
     known = speaker.known(query, pair)
     if known is not None:
         return known
-    if material(query, pair) > AT_ONCE_ROWS:
+    if count(query, pair) > AT_ONCE_ROWS:
         return await run_in_threadpool(speaker.answer, query, pair)
     return speaker.answer(query, pair)
 

@@ -170,16 +170,17 @@ def _written(said: SqlAnswer, presentation: Presentation) -> Response:
     return reply(_body(said, presentation, receipts, freshness), MEDIA_TYPES[presentation.format], headers)
 
 
-def _body(said: SqlAnswer, presentation: Presentation, receipts: bytes, freshness: bytes) -> bytes:
+def _body(said: SqlAnswer, presentation: Presentation, receipts: bytes, freshness: bytes) -> list[bytes | memoryview]:
     if presentation.format == "json":
         rows = rows_json(said.rows) if presentation.layout == "rows" else columns_json(said.rows)
-        return b'{"%b":%b,"receipts":%b,"freshness":%b}' % (presentation.layout.encode(), rows, receipts, freshness)
+        head = b'{"%b":' % presentation.layout.encode()
+        return [head, rows, b',"receipts":%b,"freshness":%b}' % (receipts, freshness)]
     if presentation.format == "csv":
-        return csv(said.rows)
+        return [csv(said.rows)]
     metadata = {"twofold.receipts": receipts, "twofold.freshness": freshness}
     if presentation.format == "arrow":
-        return arrow_schema(said.rows, metadata) + arrow_batches(said.rows)
-    return parquet(said.rows, metadata)
+        return [arrow_schema(said.rows, metadata), *arrow_batches(said.rows)]
+    return [parquet(said.rows, metadata)]
 
 
 def _described() -> dict[int | str, dict[str, Any]]:

@@ -14,11 +14,12 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from serving.answer import material
+from serving.merged import count
 from serving.names import names
 from serving.presentation import MEDIA_TYPES, Presentation, negotiate
 from serving.query import Query, interval_text, parse_query, rfc3339
 from serving.receipts.vouching import Receipts
+from serving.repeats import Answered, note
 from serving.reply import AT_ONCE_ROWS, json_reply, reply
 from serving.routes.described import ANSWERS, OF_EVERY_VIEW, TIME, ViewMeaning, described
 from serving.routes.parameters import (
@@ -69,6 +70,7 @@ class Asked(NamedTuple):
 def add_views(app: FastAPI, seam: Seam, receipts: Receipts) -> None:
     """Add the routes."""
     answering = Answering(seam, receipts)
+    seam.before_each(answering.prepare)
 
     @app.get("/v1/views", summary="The views that exist", tags=["views"], responses=described(list[ViewMeaning]))
     async def list_views() -> Response:
@@ -138,6 +140,10 @@ class Answering:
         self._clock = clock
         self._limiter = CapacityLimiter(AS_KNOWN_AT_ONCE)
 
+    def prepare(self, pair: Pair) -> None:
+        """Answer what is asked over and over, of a pair that answers do not come from yet."""
+        self._speaker.prepare(pair)
+
     def check_is_past(self, query: Query) -> None:
         """See that what is asked for as of a time is not of a time to come, of which nothing is known.
 
@@ -169,7 +175,7 @@ class Answering:
         if said is None and query.is_as_known:
             made = partial(self._made, asked, pair, state, said, request, headers)
             return await to_thread.run_sync(made, limiter=self._limiter)
-        if said is None and (cursor is not None or material(query, pair) > AT_ONCE_ROWS):
+        if said is None and (cursor is not None or count(query, pair) > AT_ONCE_ROWS):
             return await run_in_threadpool(self._made, asked, pair, state, said, request, headers)
         return self._made(asked, pair, state, said, request, headers)
 
@@ -187,6 +193,8 @@ class Answering:
             headers |= {"Twofold-Receipt": _ascii(said.receipt), "Twofold-Freshness": freshness.decode()}
         if said.next is not None:
             headers |= {"Twofold-Next": str(said.next), "Link": _link(request, said.next)}
+        elif cursor is None and presentation.format == "json":
+            note(request, Answered(query.base, pair, state, said, presentation.layout))
         return reply(said.written(presentation, freshness), MEDIA_TYPES[presentation.format], headers)
 
 

@@ -202,7 +202,7 @@ def test_an_answer_that_nobody_takes_is_dropped() -> None:
 
     @app.get("/")
     async def large() -> object:
-        return reply(bytes(size), "text/plain", {})
+        return reply([bytes(size)], "text/plain", {})
 
     with running(app) as client:
         with closing(socket.create_connection(("127.0.0.1", client.base_url.port), timeout=60)) as peer:

@@ -11,7 +11,7 @@ from eventually import eventually
 from served import NOBODY, Served, assert_is_problem, served
 from small_market import LANES, ROOMY_BYTES, SmallMarket, runs
 
-from serving.seam import Seam
+from serving.seam import Pair, Seam
 from serving.speed_side import SpeedClient
 from twofold.errors import LakeUnreachable
 from twofold.lake import Lake
@@ -298,3 +298,22 @@ def test_a_paused_worker_is_named_with_its_lag(market: SmallMarket) -> None:
         worker._memory_bytes = ROOMY_BYTES
         api.wait_for("live")
         assert wait_for_all(api, market)["freshness"]["lag_records"] == 0
+
+
+def test_what_is_to_be_done_before_each_pair_is_done_before_answers_come_from_it(market: SmallMarket) -> None:
+    market.trade("10:00:00")
+    market.cycle()
+    seen: list[tuple[Pair, Pair | None]] = []
+    with market.live_side() as address:
+        seam = Seam(market.lake, SpeedClient(address), VIEWS)
+        seam.before_each(lambda pair: seen.append((pair, seam.current)))
+        seam.look_at_lake()
+        market.trade("10:00:01")
+
+        def has_both() -> bool:
+            seam.look_at_speed()
+            return seam.current is not None and sum(seam.current.positions.values()) == 2
+
+        eventually(has_both)
+    assert seam.current is seen[-1][0]
+    assert all(pair is not current for pair, current in seen)

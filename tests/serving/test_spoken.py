@@ -16,7 +16,7 @@ from serving.seam import Pair
 from serving.spoken import Speaker, Spoken
 from serving.state import State
 from twofold.errors import UnknownName
-from twofold.publication import Publications
+from twofold.publication import GENESIS, Publications
 from twofold.views import VIEWS
 
 ALL = Query(VIEWS["bars"], 60_000_000)
@@ -41,7 +41,7 @@ def speaking(market: SmallMarket) -> Speaker:
 
 def text(said: Spoken | None) -> bytes:
     assert said is not None
-    return said.written(Presentation(), b"null")
+    return b"".join(said.written(Presentation(), b"null"))
 
 
 def test_what_is_said_is_the_answer(market: SmallMarket) -> None:
@@ -90,3 +90,52 @@ def test_a_question_that_has_no_answer_is_asked_anew(market: SmallMarket) -> Non
         with pytest.raises(UnknownName):
             speaker.answer(nowhere, pair)
         assert speaker.known(nowhere, pair) is None
+
+
+def asked_often(speaker: Speaker, query: Query, pair: Pair) -> Spoken:
+    said = speaker.answer(query, pair)
+    for _ in range(spoken.HOT_TIMES):
+        assert speaker.known(query, pair) is said
+    text(said)
+    return said
+
+
+def test_what_is_asked_over_and_over_is_prepared_of_the_next_pair(market: SmallMarket) -> None:
+    speaker, before = speaking(market), newest(market)
+    asked_often(speaker, ALL, before)
+    speaker.answer(HOURS, before)
+    market.trade("10:00:02")
+    market.cycle()
+    after = newest(market)
+    speaker.prepare(after)
+    assert speaker.known(ALL, before) is not None, "answers still come from the pair before"
+    prepared = speaker.known(ALL, after)
+    assert prepared is not None
+    assert text(prepared) == text(speaker.answer(ALL, after))
+    assert b'"trades":2' in text(prepared)
+    assert speaker.known(HOURS, after) is None
+
+
+def test_few_are_prepared_and_those_that_are_asked_most(market: SmallMarket) -> None:
+    speaker, before = speaking(market), newest(market)
+    queries = [replace(ALL, last=last) for last in range(1, spoken.MOST_HOT + 2)]
+    for more, query in enumerate(queries):
+        asked_often(speaker, query, before)
+        for _ in range(more):
+            speaker.known(query, before)
+    market.trade("10:00:02")
+    market.cycle()
+    after = newest(market)
+    speaker.prepare(after)
+    assert [speaker.known(query, after) is not None for query in queries] == [False, *[True] * spoken.MOST_HOT]
+
+
+def test_a_question_that_cannot_be_answered_any_more_is_not_prepared(market: SmallMarket) -> None:
+    speaker, before = speaking(market), newest(market)
+    query = replace(ALL, symbol="BTCUSDT")
+    asked_often(speaker, query, before)
+    nothing = Pair(load_batch_side(market.lake, market.views, GENESIS, None))
+    speaker.prepare(nothing)
+    assert speaker.known(query, nothing) is None
+    with pytest.raises(UnknownName):
+        speaker.answer(query, nothing)

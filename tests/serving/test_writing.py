@@ -78,7 +78,8 @@ def test_csv_has_the_values_of_the_rows_as_text(rows: list[dict[str, Any]]) -> N
 @given(ROWS)
 def test_arrow_and_parquet_give_the_rows_back_with_their_types(rows: list[dict[str, Any]]) -> None:
     written = frame(rows)
-    stream = pa.ipc.open_stream(arrow_schema(written, {"twofold.receipt": b"{}"}) + arrow_batches(written)).read_all()
+    parts = [arrow_schema(written, {"twofold.receipt": b"{}"}), *arrow_batches(written)]
+    stream = pa.ipc.open_stream(b"".join(parts)).read_all()
     file = pq.read_table(BytesIO(parquet(written, {"twofold.receipt": b"{}"})))
     for table in (stream, file):
         assert pl.from_arrow(table).equals(written)  # type: ignore[union-attr, arg-type]  # a frame of a table
