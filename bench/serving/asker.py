@@ -1,7 +1,7 @@
 """Asking over sockets: a few connections that each ask again as soon as they have their answer.
 
-Run as `python asker.py HOST PORT PATH CONNECTIONS SECONDS`; prints as JSON how long each answer took, in seconds, and
-how many were refused.
+Run as `python asker.py HOST PORT PATH CONNECTIONS SECONDS RESULT`; writes to RESULT as JSON how long each answer took, in
+seconds, and how many were refused.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import time
+from pathlib import Path
 
 import uvloop
 
@@ -81,4 +82,5 @@ async def ask(host: str, port: str, path: str, connections: str, seconds: str) -
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(ask(*sys.argv[1:]))))
+    *asked, result = sys.argv[1:]
+    Path(result).write_text(json.dumps(uvloop.run(ask(*asked))))

@@ -82,7 +82,7 @@ def measure_live(rate: int, rounds: int, seconds: float) -> int:
             with sides_of(system, Path(folder)) as sides:
                 for meanwhile in ("idle", "ingest"):
                     with ingesting(system, rate if meanwhile == "ingest" else 0, rounds, seconds, Path(folder)):
-                        ask_in_turns(sides, meanwhile, rounds, seconds)
+                        ask_in_turns(sides, meanwhile, rounds, seconds, Path(folder) / "asked.json")
                 return report(sides, system, rate, rounds, seconds)
     except NotReady as error:
         print(error)
@@ -153,16 +153,16 @@ def ingesting(system: System, rate: int, rounds: int, seconds: float, folder: Pa
         raise NotReady("The producer failed.")
 
 
-def ask_in_turns(sides: dict[str, Side], meanwhile: str, rounds: int, seconds: float) -> None:
+def ask_in_turns(sides: dict[str, Side], meanwhile: str, rounds: int, seconds: float, result: Path) -> None:
     """Ask all sides in turns."""
     print(f"Asking each of {len(sides)} sides {rounds} times for {seconds:.0f} s, {meanwhile} …", flush=True)
     for _ in range(rounds):
         for side in sides.values():
             before_s = sum(side.process.cpu_times()[:2])
             command = [sys.executable, str(HERE / "asker.py"), "127.0.0.1", str(side.port), side.place]
-            ran = subprocess.run([*command, str(CONNECTIONS), str(seconds)], capture_output=True, check=True)
+            subprocess.run([*command, str(CONNECTIONS), str(seconds), str(result)], check=True)
             side.cpu_s[meanwhile] += sum(side.process.cpu_times()[:2]) - before_s
-            said = json.loads(ran.stdout)
+            said = json.loads(result.read_text())
             side.waits_s[meanwhile] += said["waits_s"]
             side.asked_s[meanwhile] += seconds
             side.refused += said["refused"]
