@@ -1,7 +1,7 @@
 """Asking over sockets: a few connections that each ask again as soon as they have their answer.
 
-Run as `python asker.py HOST PORT PATH CONNECTIONS SECONDS RESULT`; writes to RESULT as JSON how long each answer took, in
-seconds, and how many were refused.
+Run as `python asker.py HOST PORT PATH CONNECTIONS SECONDS RESULT`; writes to RESULT as JSON how long each answer took,
+in seconds, and how many were refused.
 """
 
 from __future__ import annotations
