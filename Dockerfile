@@ -25,6 +25,7 @@ COPY --from=build /opt/twofold /opt/twofold
 
 USER twofold
 WORKDIR /var/lib/twofold
+COPY prefect.yaml ./
 CMD ["twofold", "--help"]
 
 

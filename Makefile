@@ -23,8 +23,9 @@ setup: $(READY) ## install everything into .venv and fetch Kafka's jars
 demo: $(READY) ## run it all on this machine and watch bars move (CAPTURE=FILE replays that file)
 	$(BIN)/twofold up $(if $(CAPTURE),--replay "$(CAPTURE)" --speed 10)
 
-smoke: $(READY) ## run it all without a person and check every answer (CAPTURE=FILE ENGINE=polars|spark|mixed)
-	$(BIN)/python tests/smoke $(if $(CAPTURE),--capture "$(CAPTURE)") $(if $(ENGINE),--engine "$(ENGINE)")
+smoke: $(READY) ## run it all without a person and check every answer (CAPTURE=FILE ENGINE=polars|spark|mixed SYSTEM=up|compose)
+	$(BIN)/python tests/smoke $(if $(CAPTURE),--capture "$(CAPTURE)") $(if $(ENGINE),--engine "$(ENGINE)") \
+	  $(if $(SYSTEM),--system "$(SYSTEM)")
 
 verify-receipts: $(READY) ## take ANSWERS=n answers of a running system and make all of them again, byte for byte
 	$(BIN)/python tests/receipts $(if $(ANSWERS),--answers $(ANSWERS))

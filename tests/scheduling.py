@@ -29,13 +29,17 @@ class PrefectServer:
         self.url = self.environment["PREFECT_API_URL"]
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def command(self) -> list[str]:
+        """What it is started by."""
+        port = str(self.settings.prefect_port)
+        return [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
+
     def start(self) -> None:
         """Start it and wait until it answers."""
-        port = str(self.settings.prefect_port)
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
         with (self.folder / "prefect.log").open("ab") as output:
             self._process = subprocess.Popen(
-                command, env=self.environment, stdout=output, stderr=output, start_new_session=True
+                self.command, env=self.environment, stdout=output, stderr=output, start_new_session=True
             )
         eventually(self.answers, within_s=180)
 

@@ -24,7 +24,7 @@ STAND_INS = dict(
     re.findall(r"^\| `(\w+)` \| (.+?) \|", (ROOT / "deploy" / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
 )
 """The services that are not ours, and what stands in for each where there is no container engine."""
-OURS = [name for name, service in SERVICES.items() if service.get("command", [""])[0] == "twofold"]
+OURS = [name for name, service in SERVICES.items() if service["image"].startswith("twofold")]
 
 
 def _validate(path: Path) -> int:
@@ -48,15 +48,15 @@ def test_the_check_refuses_a_file_that_does_not(tmp_path: Path) -> None:
     assert _validate(broken) != 0
 
 
-def test_the_parts_are_those_that_twofold_up_has() -> None:
-    assert set(OURS) == {"batch", "speed", "serving", "source", "spark"}
+def test_the_parts_are_those_that_twofold_up_has_with_a_worker_of_prefect_for_its_deployments() -> None:
+    assert set(OURS) == {"deployments", "worker", "speed", "serving", "source", "spark"}
 
 
 def test_what_is_not_ours_has_a_stand_in_for_tests() -> None:
     assert set(SERVICES) == {*OURS, *STAND_INS}
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [name for name in OURS if SERVICES[name]["command"][0] == "twofold"])
 def test_each_command_is_one_that_twofold_takes(name: str) -> None:
     command = typer.main.get_command(app)
     with command.make_context("twofold", [*SERVICES[name]["command"][1:]]) as context:
@@ -73,10 +73,13 @@ def test_ports_are_open_to_this_machine_only(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_waits_for_those_it_needs_to_be_healthy(name: str) -> None:
+def test_a_service_waits_for_those_it_needs_to_be_healthy_or_to_have_ended_well(name: str) -> None:
     for needed, how in SERVICES[name].get("depends_on", {}).items():
-        assert how["condition"] == "service_healthy"
-        assert "test" in SERVICES[needed]["healthcheck"]
+        if SERVICES[needed]["restart"] == "on-failure":
+            assert how["condition"] == "service_completed_successfully"
+        else:
+            assert how["condition"] == "service_healthy"
+            assert "test" in SERVICES[needed]["healthcheck"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -92,16 +95,16 @@ def test_each_environment_variable_is_a_setting(name: str) -> None:
     assert set(SERVICES[name]["environment"]) <= known
 
 
-@pytest.mark.parametrize("name", ["batch", "speed", "serving", "spark"])
+@pytest.mark.parametrize("name", ["worker", "speed", "serving", "spark"])
 def test_whoever_works_on_the_lake_shares_it(name: str) -> None:
     assert f"lake:{SERVICES[name]['environment']['TWOFOLD_LAKE']}" in SERVICES[name]["volumes"]
 
 
 def test_whoever_makes_answers_again_asks_serving_and_has_its_keys() -> None:
-    environment = SERVICES["batch"]["environment"]
+    environment = SERVICES["worker"]["environment"]
     assert environment["TWOFOLD_SERVING_ADDRESS"] == "serving:18080"
     assert environment["TWOFOLD_RECEIPT_KEYS"] == SERVICES["serving"]["environment"]["TWOFOLD_RECEIPT_KEYS"]
-    assert "keys:/var/lib/twofold/keys" in SERVICES["batch"]["volumes"]
+    assert "keys:/var/lib/twofold/keys" in SERVICES["worker"]["volumes"]
 
 
 def test_kafka_has_the_version_of_the_embedded_one() -> None:
@@ -113,6 +116,11 @@ def test_prefect_server_has_the_version_of_the_client() -> None:
     (pin,) = (line.removesuffix(" \\") for line in lock if line.startswith("prefect=="))
     version = next(iter(Requirement(pin).specifier)).version
     assert SERVICES["prefect"]["image"].startswith(f"prefecthq/prefect:{version}-")
+
+
+def test_the_image_has_the_deployments_where_it_works() -> None:
+    assert "WORKDIR /var/lib/twofold\nCOPY prefect.yaml ./\n" in DOCKERFILE
+    assert "!prefect.yaml\n" in (ROOT / ".dockerignore").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("package", ["twofold", "speed_layer", "batch_layer", "serving", "flows"])

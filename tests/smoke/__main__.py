@@ -1,6 +1,6 @@
 """The smoke run: everything started on free ports, a capture replayed, every answer compared with an oracle.
 
-    python tests/smoke [--capture FILE] [--engine polars|spark|mixed]
+    python tests/smoke [--capture FILE] [--engine polars|spark|mixed] [--system up|compose]
 
 One line an instant, then law 5 lane by lane, then a closing line. The exit code is 0 only if all is as it must be.
 """
@@ -21,14 +21,16 @@ from oracle import Oracle
 from smoke.accounts import lane_lines, missing_trades, trades_by_finality
 from smoke.capture import CaptureFacts, read_facts, write_made_up
 from smoke.comparison import Comparison
+from smoke.composed import Composed
 from smoke.course import Course, run_course
 from smoke.engines import ENGINES, Engines
-from smoke.running import stop_on_sigterm
+from smoke.running import Running, stop_on_sigterm
 
 EVERY_S = 1.5
 LEAST_INSTANTS = 20
 LEAST_PUBLICATIONS = 3
 MADE_UP_TRADES = 30_000
+SYSTEMS = {"up": Running, "compose": Composed}
 
 
 def main() -> int:
@@ -36,14 +38,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python tests/smoke", description="Run it all and check every answer.")
     parser.add_argument("--capture", type=Path, help="replay this file; by default trades are made up")
     parser.add_argument("--engine", choices=ENGINES, default="polars", help="does the cycles; mixed: they take turns")
+    parser.add_argument("--system", choices=SYSTEMS, default="up", help="what is brought up, and by whose commands")
     arguments = parser.parse_args()
+    if arguments.system == "compose" and arguments.engine != "polars":
+        parser.error("the parts of docker-compose.yml do cycles by polars; leave --engine out")
     capture = arguments.capture
     stop_on_sigterm()
     folder = Path(tempfile.mkdtemp(prefix="twofold-smoke-"))
     try:
         if capture is None:
             write_made_up(capture := folder / "made-up.ndjson", MADE_UP_TRADES, seed=1)
-        wrong = smoke(read_facts(capture), folder, ENGINES[arguments.engine])
+        wrong = smoke(read_facts(capture), folder, SYSTEMS[arguments.system], ENGINES[arguments.engine])
     except (RuntimeError, OSError) as error:
         wrong = [str(error)]
     except KeyboardInterrupt:
@@ -57,10 +62,11 @@ def main() -> int:
     return 0
 
 
-def smoke(facts: CaptureFacts, folder: Path, engines: Engines) -> list[str]:
+def smoke(facts: CaptureFacts, folder: Path, system: type[Running], engines: Engines) -> list[str]:
     """Replay, ask, compare, and return what is wrong."""
     _tell(f"{facts.name}: {facts.records:,} records over {facts.span_s:.0f} s")
-    course = run_course(facts, folder, engines=engines, every_s=EVERY_S, tell=_tell)
+    engines = engines._replace(replay_s=max(engines.replay_s, system.least_replay_s))
+    course = run_course(facts, folder, system=system, engines=engines, every_s=EVERY_S, tell=_tell)
     _tell("commits to trades: " + ", ".join(f"{count} by {engine}" for engine, count in course.commits.items()))
     left = [f"a process was left behind and had to be killed: {process}" for process in course.left_behind]
     idle = [f"{engine} wrote nothing" for engine in sorted(engines.expected - course.commits.keys())]

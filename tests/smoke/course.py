@@ -55,18 +55,19 @@ def run_course(
     facts: CaptureFacts,
     folder: Path,
     *,
+    system: type[Running],
     engines: Engines,
     every_s: float,
     tell: Callable[[str], None],
 ) -> Course:
-    """Run a Twofold in `folder`, replay the capture, and ask once in `every_s` seconds, while the engines do cycles.
+    """Run a system in `folder`, replay the capture, and ask once in `every_s` seconds, while the engines do cycles.
 
     Raises:
         RuntimeError: a process failed, or something did not happen in time.
     """
     first, rest = _written(facts, folder)
     with (
-        Running(folder, first, engines.environment) as running,
+        system(folder, first, engines.environment) as running,
         Asker(running.serving_url) as asker,
         runs_in_turns(running.prefect_url, engines.in_turns) as failed,
     ):

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,13 +22,18 @@ _LAST_WORDS = 3_000
 
 
 class Running:
-    """`twofold up` on four free ports, its data in `folder`, and what is replayed into it; also a context manager.
+    """A system: `twofold up` on four free ports with its data in `folder`, and what is replayed into it.
+
+    It is a context manager.
 
     Args:
         folder: where its data and logs go.
         first: the capture that `twofold up` itself replays, at once.
         environment: settings beside ports and folders.
     """
+
+    least_replay_s = 0.0
+    """Time that a replay takes at least, for some publications to come meanwhile."""
 
     def __init__(self, folder: Path, first: Path, environment: Mapping[str, str]) -> None:
         kafka, prefect, speed, serving = free_ports(4)
@@ -39,7 +44,7 @@ class Running:
         self.left_behind: list[str] = []
         self._folder = folder
         self._first = first
-        self._settings = {
+        self._settings: Mapping[str, str] = {
             "TWOFOLD_DATA_FOLDER": str(folder / "data"),
             "TWOFOLD_KAFKA_PORT": str(kafka),
             "TWOFOLD_PREFECT_PORT": str(prefect),
@@ -48,10 +53,15 @@ class Running:
             **environment,
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._ending: set[str] = set()
 
     def replay(self, path: Path, speed: float) -> None:
         """Start to replay a capture, `speed` times as fast as it was recorded."""
-        self._start(f"replay of {path.name}", "replay", str(path), "--speed", f"{speed:.6f}")
+        self.send(path, f"{speed:.6f}", self._settings)
+
+    def send(self, path: Path, speed: str, environment: Mapping[str, str]) -> None:
+        """Start to send the trades of a file, with these settings."""
+        self._start(f"replay of {path.name}", twofold("replay", str(path), "--speed", speed), environment, ends=True)
 
     def kill(self, command: str) -> None:
         """Kill the part that is `twofold` with that command; it is started again."""
@@ -68,14 +78,22 @@ class Running:
         deadline = time.monotonic() + seconds
         while not is_so():
             for name, process in self._processes.items():
-                if process.poll() not in ((None,) if name == "up" else (None, 0)):
-                    raise RuntimeError(f"twofold {name} ended with exit code {process.returncode}.\n{self._words()}")
+                if process.poll() not in ((None, 0) if name in self._ending else (None,)):
+                    raise RuntimeError(f"{name} ended with exit code {process.returncode}.\n{self._words()}")
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{what} did not come within {seconds:.0f} s.\n{self._words()}")
             time.sleep(0.1)
 
+    def bring_up(self) -> None:
+        """Start all of it, and the replay of what is there from the start."""
+        self._start("up", twofold("up", "--replay", str(self._first), "--speed", "max"), self._settings)
+
     def __enter__(self) -> Self:
-        self._start("up", "up", "--replay", str(self._first), "--speed", "max")
+        try:
+            self.bring_up()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -96,14 +114,25 @@ class Running:
                 self.left_behind.append(f"{orphan.pid} {' '.join(orphan.cmdline())[:100]}")
                 orphan.kill()
 
-    def _start(self, name: str, *arguments: str) -> None:
+    def _start(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        cwd: Path | None = None,
+        ends: bool = False,
+    ) -> None:
         inherited = {key: text for key, text in os.environ.items() if not key.startswith(("TWOFOLD_", "PREFECT_"))}
         # Under guard it ends with this process, also when that is killed.
         guarded = [sys.executable, "-m", "twofold.guard", "--grace", str(_GRACE_S), "--"]
+        if ends:
+            self._ending.add(name)
         with self._log(name).open("wb") as output:
             self._processes[name] = subprocess.Popen(
-                [*guarded, sys.executable, "-m", "twofold", *arguments],
-                env={**inherited, **self._settings},
+                [*guarded, *command],
+                cwd=cwd,
+                env={**inherited, **environment},
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -115,7 +144,7 @@ class Running:
 
     def _words(self) -> str:
         return "\n".join(
-            f"What twofold {name} said last:\n{self._log(name).read_text(errors='replace')[-_LAST_WORDS:]}"
+            f"What {name} said last:\n{self._log(name).read_text(errors='replace')[-_LAST_WORDS:]}"
             for name in self._processes
         )
 
@@ -128,6 +157,11 @@ class Running:
                 if folder == self._settings["TWOFOLD_DATA_FOLDER"] and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
+
+
+def twofold(*arguments: str) -> tuple[str, ...]:
+    """The command line of this project, in this Python."""
+    return (sys.executable, "-m", "twofold", *arguments)
 
 
 def free_ports(count: int) -> list[int]:
