@@ -67,7 +67,9 @@ class Settings(BaseSettings):
         "needs the extra `spark` and Java 17 or 21.",
     )
     spark_master: str = Field(
-        default="local[*]", description="Where Spark works: `local[*]`, or a cluster such as `spark://host:7077`."
+        default="local[*]",
+        description="Where Spark works: `local[*]`, a cluster such as `spark://host:7077`, or a Spark Connect server "
+        "such as `sc://host:15002`, which needs no Java here.",
     )
     retention_s: float = Field(
         default=604_800.0,
