@@ -53,6 +53,7 @@ class Answer:
             "cut": dict(sorted(publication.cut.items())),
             "positions": dict(sorted(self.state.positions.items())),
             "lost": [dict(zip(_LOST, gap, strict=True)) for gap in self.state.lost],
+            **({"exclusions": excluded} if (excluded := publication.excluded_by) else {}),
             "query": self.query.canonical(),
         }
 
@@ -203,7 +204,8 @@ def _labelled(query: Query, pair: Pair, merged: pl.DataFrame) -> pl.DataFrame:
     starts = merged["window_start"]
     ends = pl.Series("window_end", starts.to_numpy() + np.timedelta64(query.interval_us, "us")).cast(starts.dtype)
     marks_us = watermarks_us(pair.batch.publication.witnesses)
-    return merged.hstack([ends, finality(query.view, merged, query.interval_us, marks_us, pair.batch.holes)])
+    labels = finality(query.view, merged, query.interval_us, marks_us, pair.batch.holes, is_held=pair.held > 0)
+    return merged.hstack([ends, labels])
 
 
 def check_names(query: Query, pair: Pair, rows: pl.DataFrame) -> None:

@@ -88,7 +88,12 @@ class Spoken:
 class _Said(NamedTuple):
     batch: BatchSide | None
     speed: SpeedSide | None
+    held: int
     answers: dict[tuple[tuple[str, str | int], ...], Spoken]
+
+    def is_of(self, pair: Pair) -> bool:
+        """Whether it was made of a pair."""
+        return self.batch is pair.batch and self.speed is pair.speed and self.held == pair.held
 
 
 class Speaker:
@@ -96,13 +101,13 @@ class Speaker:
 
     def __init__(self, receipts: Receipts) -> None:
         self._receipts = receipts
-        self._said = _Said(None, None, {})
+        self._said = _Said(None, None, 0, {})
         self._walks = Walks()
 
     def known(self, query: Query, pair: Pair) -> Spoken | None:
         """What was answered to this question, if it was asked of this pair."""
         said = self._said
-        return said.answers.get(_key(query)) if said.batch is pair.batch and said.speed is pair.speed else None
+        return said.answers.get(_key(query)) if said.is_of(pair) else None
 
     def answer(self, query: Query, pair: Pair) -> Spoken:
         """Answer a question, and keep the answer if there is room.
@@ -114,8 +119,8 @@ class Speaker:
             TwofoldError: for what was known, as `serving.receipts.remaking.Remaker.as_known`.
         """
         spoken = self._page(self._whole(query.whole, pair), query)
-        if self._said.batch is not pair.batch or self._said.speed is not pair.speed:
-            self._said = _Said(pair.batch, pair.speed, {})
+        if not self._said.is_of(pair):
+            self._said = _Said(pair.batch, pair.speed, pair.held, {})
         if len(self._said.answers) < MOST and spoken.page.rows.height <= MOST_ROWS:
             self._said.answers[_key(query)] = spoken
         return spoken
