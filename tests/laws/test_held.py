@@ -7,14 +7,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from gated_market import GatedMarket
 from import_maker import import_file, lines, take_in
 from laws.parts import SteppedWorker
 from small_market import LANES, SmallMarket, trade_value
 from vouched import given_of, vouching
 
-from batch_layer.cycle import BatchCycle
 from batch_layer.maintenance.maintenance import Maintenance
-from batch_layer.quality.gate import Gate
 from batch_layer.releasing import exclude, failing_ones, release
 from serving.answer import answer
 from serving.batch_side import load_batch_side
@@ -22,63 +21,24 @@ from serving.query import Query
 from serving.seam import Pair
 from serving.speed_side import SpeedSide
 from serving.state import State
-from speed_layer.base import load_base
-from speed_layer.base_fold import BaseFold
 from twofold.account import Account, add_accounts
 from twofold.errors import CycleHeld, ExclusionRefused, UnknownName
 from twofold.exclusion import Exclusion
-from twofold.hold import Hold, Holds
-from twofold.publication import Publication, Publications
+from twofold.hold import Holds
+from twofold.publication import Publication
 from twofold.source import SHIPPED_SOURCES
 from twofold.views import VIEWS
 
-NOW = datetime(2024, 8, 9, 10, 5, tzinfo=UTC)
 MINUTE_US = 60_000_000
-
-
-class GatedMarket(SmallMarket):
-    """A small market whose cycles are checked."""
-
-    def new_cycle(self) -> BatchCycle:
-        return BatchCycle(
-            self.lake,
-            self.log.open_reader,
-            self.views,
-            self.sources,
-            "simulator",
-            self._hole_age_s,
-            lambda: NOW,
-            Gate(10.0, lambda: NOW),
-        )
-
-    def hold(self) -> Hold:
-        """Run a cycle that is held."""
-        with pytest.raises(CycleHeld):
-            self.cycle()
-        return Holds(self.lake).all()[-1]
-
-    def newest(self) -> Publication:
-        return Publications(self.lake).newest()
-
-    def fold(self, publication: Publication) -> BaseFold:
-        """The live fold on a publication's base, at the log's end."""
-        fold = BaseFold(load_base(self.lake, publication, self.sources), self.views, self.sources, "simulator")
-        reader = self.log.open_reader(publication.cut)
-        fold.apply(reader.poll(0, 1_000), reader.positions, reader.lost)
-        return fold
 
 
 @pytest.fixture
 def market(tmp_path: Path) -> GatedMarket:
     """A market with a publication, and beyond its cut trades of which every other one is a hundred times too high."""
     market = GatedMarket(tmp_path)
-    for second in range(6):
-        market.trade(f"10:00:0{second}", price="100")
-        market.trade(f"10:00:0{second}", price="20", symbol="ETHUSDT", lane=1)
+    market.trade_well(0)
     market.cycle()
-    for second in range(6):
-        market.trade(f"10:01:0{second}", price="10000")
-        market.trade(f"10:01:0{second}", price="21", symbol="ETHUSDT", lane=second % 2)
+    market.trade_poison(1)
     return market
 
 
