@@ -11,7 +11,7 @@ from twofold.publication import Publication
 
 
 def by_lane(parent: Publication, intake: Intake, folded: Folded) -> list[dict[str, Any]]:
-    """One row per lane: records read, folded, repeated, rejected, lost, excluded, ids missing by now, and the old and new cut.
+    """One row per lane: records read, by what became of them, ids missing by now, and the old and new cut.
 
     Of closed lanes only those that had something. Beside the number of lost offsets stands which ones they are, and
     whether the lane stalled.
