@@ -6,24 +6,28 @@ published, so whatever an earlier try left behind is dropped. Nothing is public 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from batch_layer.conflicts import conflict_letters, find_conflicts
 from batch_layer.gaps import GapRules, contiguous_venues, find_gaps, ids_of, missing_by_lane, unusable_ids
+from batch_layer.held import held_error, held_intake, hold_back
 from batch_layer.intake import Intake, take_in
 from batch_layer.kept import kept_of
 from batch_layer.ledger import add_intervals, with_times
 from batch_layer.partials import add_partials, with_revisions
+from batch_layer.quality.gate import Checked, Gate
 from twofold.account import Account, add_accounts, count_by_lane
 from twofold.clock import Clock, utc_now
 from twofold.decoding import DECODER_HASH, Decoded, decode
 from twofold.edition import Edition, carried, founded
+from twofold.exclusion import Exclusion, part, reaching
 from twofold.fold import fold as fold_views
 from twofold.gap_log import gap_changes
 from twofold.gaps import OpenHoles
+from twofold.hold import Hold, Holds
 from twofold.horizon import horizons_us, is_remembered
 from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.ledger import INTERVAL_SCHEMA, Ledger, Sorted, coalesce
@@ -100,6 +104,7 @@ class BatchCycle:
         default_source: str,
         hole_age_s: float = HOLE_AGE_S,
         clock: Clock = utc_now,
+        gate: Gate | None = None,
     ) -> None:
         self._lake = lake
         self._open_reader = open_reader
@@ -108,19 +113,24 @@ class BatchCycle:
         self._horizons = horizons_us(sources)
         self._gap_rules = GapRules(contiguous_venues(sources), round(hole_age_s * 1_000_000))
         self._clock = clock
+        self._gate = gate
         found_lake(lake)
         publications = Publications(lake)
         self.parent = publications.newest()
         self._sequence = publications.next_sequence
         self._editions = self.parent.editions or founded(views, self._sequence)
+        self._exclusions = self.parent.exclusions
+        self._held = Holds(lake).open_on(self.parent)
 
     def ingest(self, max_records: int) -> Intake:
         """Take in records from the cut on and keep them whole in `raw`.
 
         Raises:
+            CycleHeld: one is held that waits for a person.
             EventLogError: the event log cannot be read, or is another than the cut is of.
             Superseded: another cycle is at work.
         """
+        self._refuse_held(hold for hold in self._held if hold.is_of_log)
         reader = resume(self._open_reader, self.parent.cut, self.parent.log)
         try:
             intake = take_in(reader, max_records)
@@ -132,8 +142,26 @@ class BatchCycle:
         """Keep the records of an intake whole in `raw`, with those that the log had no longer but the lake still has.
 
         Raises:
+            CycleHeld: they are of lanes of which records are held.
             Superseded: another cycle is at work.
         """
+        self._refuse_held(
+            hold for hold in self._held if any(lane in hold.cut for lane in intake.moved(self.parent.cut))
+        )
+        return self._keep(intake)
+
+    def take_up(self, hold: Hold, exclusions: Sequence[Exclusion] = ()) -> Intake:
+        """Take in what is held, as it was kept, with more exclusions than the parent has.
+
+        Raises:
+            Superseded: another cycle is at work.
+            LakeUnreachable: the records cannot be read.
+        """
+        since = (replace(each, since=self._sequence) for each in exclusions)
+        self._exclusions = (*self.parent.exclusions, *since)
+        return self._keep(held_intake(self._lake, self.parent, hold))
+
+    def _keep(self, intake: Intake) -> Intake:
         writer = TableWriter(self._lake, RAW)
         intake = intake.with_kept(kept_of(self._lake, self.parent, writer.version, intake.gone))
         writer.bring_back(self.parent.tables.get(RAW.name))
@@ -157,7 +185,8 @@ class BatchCycle:
             Superseded: another cycle is at work.
         """
         decoded = decode(intake.batches, self._sources, self._default_source)
-        ids = self._take_in_ids(decoded)
+        parted = part(decoded.trades, self._reaching())
+        ids = self._take_in_ids(Decoded(parted.counted, decoded.rejected), ids_of(parted.excluded))
         fresh = ids.told_apart.fresh
         is_known = self._is_known("trade_id", "arrival_time")
         conflicts = find_conflicts(ids.told_apart, self._lake, self.parent.tables.get(TRADES.name), is_known)
@@ -176,12 +205,30 @@ class BatchCycle:
             if partials.height:
                 add_partials(view, writer, with_revisions(view, partials, marks, ids.missing.holes_before))
             tables[edition.table] = writer.version
-        accounts = count_by_lane(intake.read, fresh, duplicates, rejected, intake.lost)
+        accounts = count_by_lane(intake.read, fresh, duplicates, rejected, intake.lost, parted.excluded)
         missing = missing_by_lane(ids.missing.gaps)
         return Folded(tables, accounts, witness(self.parent.witnesses, fresh), ids.arrivals, missing)
 
     def publish(self, intake: Intake, folded: Folded) -> Publication:
-        """Make the cycle's work public: one commit.
+        """Make the cycle's work public, if it passes its checks: one commit.
+
+        Raises:
+            CycleHeld: it does not, and is held.
+            Superseded: another cycle published first; nothing of this one is public.
+        """
+        checked = self.check(intake, folded)
+        if checked.quality.failed:
+            raise hold_back(self._lake, self.parent, intake, self._raw_version, checked, self._clock())
+        return self.publish_checked(intake, folded, checked)
+
+    def check(self, intake: Intake, folded: Folded) -> Checked:
+        """Check what the cycle added to the tables; without a gate, or without records, there is nothing to say."""
+        if self._gate is None or not intake.records:
+            return Checked(self.parent.quality)
+        return self._gate.check(self._lake, self.parent, intake, folded.tables, self._editions, folded.missing)
+
+    def publish_checked(self, intake: Intake, folded: Folded, checked: Checked) -> Publication:
+        """Make the cycle's work public, whatever its checks found: one commit.
 
         Raises:
             Superseded: another cycle published first; nothing of this one is public.
@@ -200,9 +247,20 @@ class BatchCycle:
             log=intake.log,
             given_up=self.parent.given_up,
             released=self.parent.released,
+            exclusions=self._exclusions,
+            quality=checked.quality,
         )
         publish(self._lake, publication)
         return publication
+
+    @staticmethod
+    def _refuse_held(holds: Iterable[Hold]) -> None:
+        for hold in holds:
+            raise held_error(hold, is_new=False)
+
+    def _reaching(self) -> tuple[Exclusion, ...]:
+        """The exclusions that may be about records beyond the parent's cut."""
+        return reaching(self._exclusions, self.parent.cut)
 
     def _folded(self, trades: pl.DataFrame) -> Iterator[tuple[Edition, pl.DataFrame]]:
         """The partials of trades, by edition. Those that are served share passes, where names tell views apart."""
@@ -212,8 +270,11 @@ class BatchCycle:
             folded = fold_views([edition.view for edition in group], trades)
             yield from ((edition, folded[edition.name]) for edition in group)
 
-    def _take_in_ids(self, decoded: Decoded) -> _Ids:
-        """Tell trades apart, add their ids to the ledger, and look what is missing between those that it has."""
+    def _take_in_ids(self, decoded: Decoded, excluded: pl.DataFrame) -> _Ids:
+        """Tell trades apart, add their ids to the ledger, and look what is missing between those that it has.
+
+        Ids of trades that are excluded (`INTERVAL_SCHEMA`) fill their places as those of dead letters do.
+        """
         writer = self._writer(LEDGER)
         rows = writer.rows().collect()
         is_known = self._is_known("first_id", "first_arrival")
@@ -223,7 +284,8 @@ class BatchCycle:
         added = with_times(told_apart.added.frame, told_apart.fresh)
         add_intervals(writer, rows, added, is_known)
         arrivals = newest_arrivals_us(self.parent.arrivals, told_apart.fresh)
-        missing = self._look_for_gaps(pl.concat([rows, added]), ledger, ids_of(decoded.rejected), arrivals)
+        unusable = pl.concat([ids_of(decoded.rejected), excluded])
+        missing = self._look_for_gaps(pl.concat([rows, added]), ledger, unusable, arrivals)
         return _Ids(told_apart, arrivals, missing, {LEDGER.name: writer.version, **missing.tables})
 
     def _look_for_gaps(
@@ -234,7 +296,7 @@ class BatchCycle:
         Args:
             seen: all of them (`LEDGER_SCHEMA`).
             ledger: those that are remembered.
-            rejected: the ids that the cycle's dead letters bear (`INTERVAL_SCHEMA`).
+            rejected: the ids that the cycle's dead letters and excluded trades bear (`INTERVAL_SCHEMA`).
             arrivals: the greatest arrival times by now, per venue.
         """
         writer = self._writer(GAPS)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from batch_layer.cycle import BatchCycle, Folded
 from batch_layer.intake import Intake
+from batch_layer.quality.gate import Gate
 from twofold.errors import EngineMissing, UnknownName
 from twofold.event_log.opening import log_opener
 from twofold.lake import Lake
@@ -29,6 +30,7 @@ class Cycle(Protocol):
         """Take in records from the cut on and keep them whole in `raw`.
 
         Raises:
+            CycleHeld: one is held that waits for a person.
             EventLogError: the event log cannot be read, or is another than the cut is of.
             Superseded: another cycle is at work.
             EngineError: the engine failed.
@@ -50,6 +52,7 @@ class Cycle(Protocol):
         """Make the cycle's work public: one commit, by delta-rs whichever the engine.
 
         Raises:
+            CycleHeld: the cycle failed its checks, and is held.
             Superseded: another cycle published first; nothing of this one is public.
         """
 
@@ -80,6 +83,7 @@ def polars_cycle(settings: Settings, lake: Lake) -> BatchCycle:
         settings.sources,
         settings.default_source,
         settings.hole_age_s,
+        gate=Gate(settings.quality_price_factor),
     )
 
 
@@ -101,4 +105,5 @@ def _by_spark(settings: Settings, lake: Lake) -> Cycle:
         settings.sources,
         settings.default_source,
         settings.hole_age_s,
+        gate=Gate(settings.quality_price_factor),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from twofold.errors import LaneStalled
-from twofold.lane import at_least
+from twofold.lane import Positions, at_least
 from twofold.log_identity import LogIdentity
 from twofold.records import Lost, RecordBatch, RecordReader, lost_by_lane, read_by_lane
 
@@ -44,6 +44,10 @@ class Intake:
     def records(self) -> int:
         """How many records, over all lanes."""
         return sum(self.read.values())
+
+    def moved(self, cut: Positions) -> list[str]:
+        """The lanes that it goes beyond a cut in, in order."""
+        return sorted(lane for lane, offset in self.cut.items() if offset != cut.get(lane, 0))
 
     def with_kept(self, kept: Sequence[RecordBatch]) -> Intake:
         """The intake with records that were gone from the log but have been found elsewhere, in their places."""

@@ -11,7 +11,7 @@ from twofold.publication import Publication
 
 
 def by_lane(parent: Publication, intake: Intake, folded: Folded) -> list[dict[str, Any]]:
-    """One row per lane: records read, folded, repeated, rejected, lost, ids missing by now, and the old and new cut.
+    """One row per lane: records read, by what became of them, ids missing by now, and the old and new cut.
 
     Of closed lanes only those that had something. Beside the number of lost offsets stands which ones they are, and
     whether the lane stalled.
@@ -31,6 +31,7 @@ def _row(lane: str, old_cut: int, intake: Intake, folded: Folded) -> dict[str, A
         "duplicates": account.duplicates,
         "dead letters": account.dead_letters,
         "lost": account.lost,
+        "excluded": account.excluded,
         "lost offsets": ", ".join(str(gone) for gone in intake.gone if gone.lane == lane),
         "missing": folded.missing.get(lane, 0),
         "old cut": old_cut,

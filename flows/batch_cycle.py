@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Literal
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from batch_layer.cycle import Folded
 from batch_layer.engine import Cycle, open_cycle
@@ -16,13 +17,18 @@ from batch_layer.report import by_lane
 from batch_layer.turn import turn
 from flows.assets import tell_assets
 from flows.stage import stage, unsearched
-from twofold.errors import Superseded, TurnTaken
+from twofold.errors import CycleHeld, Superseded, TurnTaken
+from twofold.hold import Holds
 from twofold.lake import Lake
 from twofold.publication import Publication
+from twofold.quality import Quality
 from twofold.settings import load_settings
 
 ARTIFACT = "batch-cycle"
 """The key of the artifact that tables what each cycle did."""
+
+QUALITY = "batch-cycle-quality"
+"""The key of the artifact that tables what the checks of a cycle found."""
 
 
 @stage
@@ -63,8 +69,23 @@ def batch_cycle(max_records: int | None = None, engine: Literal["polars", "spark
             return state
     except TurnTaken as taken:
         return Completed(name="Skipped", message=str(taken))
+    except CycleHeld as held:
+        return _held(lake, held)
     except Superseded as superseded:
         return Completed(name="Superseded", message=str(superseded))
+
+
+def _held(lake: Lake, held: CycleHeld) -> State[object]:
+    """The cycle that is held fails, so that somebody looks; those that wait for it have nothing to do."""
+    if not held.is_new:
+        return Completed(name="Held", message=str(held))
+    hold = next(each for each in Holds(lake).all() if each.number == held.number)
+    _tell_checks(hold.quality, f"Hold {held.number}: nothing was published.")
+    return Failed(name="Held", message=str(held))
+
+
+def _tell_checks(quality: Quality, description: str) -> None:
+    create_table_artifact([asdict(each) for each in quality.checks], key=QUALITY, description=description)
 
 
 def _run(cycle: Cycle, max_records: int) -> tuple[State[object], Publication | None]:
@@ -76,6 +97,7 @@ def _run(cycle: Cycle, max_records: int) -> tuple[State[object], Publication | N
     publication = publish(cycle, unsearched(intake), folded)
     table = by_lane(cycle.parent, intake, folded)
     create_table_artifact(table, key=ARTIFACT, description=f"Publication {publication.sequence}, records by lane.")
+    _tell_checks(publication.quality, f"Publication {publication.sequence}.")
     summary = f"Publication {publication.sequence}: {intake.records} records taken in."
     get_run_logger().info(summary)
     if intake.stalled:

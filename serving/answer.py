@@ -49,6 +49,7 @@ class Answer:
             "cut": dict(sorted(publication.cut.items())),
             "positions": dict(sorted(self.state.positions.items())),
             "lost": [dict(zip(_LOST, gap, strict=True)) for gap in self.state.lost],
+            **({"exclusions": excluded} if (excluded := publication.excluded_by) else {}),
             "query": self.query.canonical(),
         }
 

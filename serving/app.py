@@ -30,6 +30,7 @@ from serving.routes.metrics import add_metrics
 from serving.routes.page import add_page
 from serving.routes.problems import add_problems
 from serving.routes.publications import add_publications
+from serving.routes.quality import add_quality
 from serving.routes.session import add_session
 from serving.routes.sql import add_sql
 from serving.routes.streams import add_streams
@@ -93,6 +94,7 @@ def make_app(seam: Seam, receipts: Receipts, timing: Timing = TIMING, policy: Po
     add_page(app)
     add_sql(app, seam, SqlAnswering(receipts, queries))
     add_publications(app, seam)
+    add_quality(app, seam)
     requests = add_metrics(app, seam, hub, receipts.verification)
     add_session(app, policy)
     app.add_middleware(Repeats, seam=seam, policy=policy, requests=requests)

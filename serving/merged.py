@@ -35,7 +35,7 @@ def merged_rows(query: Query, pair: Pair) -> pl.DataFrame:
     published = _published(query, batch)
     again = _without(published, ~np.isin(_windows_us(query, published), windows_us))
     both = pl.concat([_marked(again, is_live=False), _marked(provisional, is_live=True)])
-    live = _shown(query, batch, _one_per_group(query, both))
+    live = _shown(query, batch, _one_per_group(query, both), is_held=pair.held > 0)
     kept = _without(settled, np.isin(_windows_us(query, settled), windows_us))
     rows = pl.concat([kept, live])
     return rows if _follows(live, kept, view.group) else rows.sort(view.group)
@@ -98,12 +98,12 @@ def _one_per_group(query: Query, partials: pl.DataFrame) -> pl.DataFrame:
     return found[partials.columns].sort(query.view.group)
 
 
-def _shown(query: Query, batch: BatchSide, merged: pl.DataFrame) -> pl.DataFrame:
+def _shown(query: Query, batch: BatchSide, merged: pl.DataFrame, *, is_held: bool = False) -> pl.DataFrame:
     """Merged partials as answers show them: finished, with `window_end` and `finality`."""
     starts = merged["window_start"]
     ends = pl.Series("window_end", starts.to_numpy() + np.timedelta64(query.interval_us, "us")).cast(starts.dtype)
     marks_us = watermarks_us(batch.publication.witnesses)
-    labels = finality(query.view, merged, query.interval_us, marks_us, batch.holes)
+    labels = finality(query.view, merged, query.interval_us, marks_us, batch.holes, is_held=is_held)
     return finished(query.view, merged[query.view.partial_schema.names()].hstack([ends, labels]))
 
 

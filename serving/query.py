@@ -20,7 +20,7 @@ MAX_LIMIT = 250_000
 """Rows that one page of an answer can be asked for by `limit`."""
 
 BaseChoice = Literal["live", "published"]
-Finality = Literal["provisional", "closed", "revised"]
+Finality = Literal["provisional", "closed", "revised", "held"]
 FINALITIES: tuple[Finality, ...] = get_args(Finality)
 
 Name = TypeVar("Name", bound=str)

@@ -37,6 +37,7 @@ class Answered(NamedTuple):
 
     Attributes:
         base: What was answered from.
+        names_base: Whether the request says so; else it is what is answered from where nothing is said.
         pair: The pair that it was.
         state: The state of that.
         spoken: The answer.
@@ -44,6 +45,7 @@ class Answered(NamedTuple):
     """
 
     base: BaseChoice
+    names_base: bool
     pair: Pair
     state: State
     spoken: Spoken
@@ -112,8 +114,11 @@ class Repeats:
             pair = self._seam.pair(answered.base)
         except TwofoldError:  # whoever asks is told
             return False
+        if not answered.names_base and answered.base != self._seam.default_base:
+            return False
         then = answered.pair
-        return pair.batch is then.batch and pair.speed is then.speed and pair.mode == then.mode
+        is_same = pair.batch is then.batch and pair.speed is then.speed
+        return is_same and (pair.mode, pair.held) == (then.mode, then.held)
 
     def _may_ask(self, scope: Scope) -> bool:
         """Whether it needs no more to ask than it did; if so, it is counted. Who may not is told by the gate."""

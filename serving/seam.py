@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -16,6 +16,7 @@ from serving.query import BaseChoice
 from serving.speed_side import SpeedSide
 from twofold.account import Account, add_accounts
 from twofold.errors import BaseGone, LakeError, LakeUnreachable, SpeedAway, TwofoldError
+from twofold.hold import Hold, Holds
 from twofold.lake import Lake
 from twofold.lane import Positions, at_least
 from twofold.publication import PUBLICATIONS, Publications
@@ -35,12 +36,14 @@ log = logging.getLogger(__name__)
 class Pair:
     """A publication and the speed state on its base, and how the speed worker is doing.
 
-    Without a speed state it is the batch side alone. In mode `away` a speed state is the last that was heard.
+    Without a speed state it is the batch side alone. In mode `away` a speed state is the last that was heard. `held` is
+    the number of the hold that is open as its publication has it, or 0: then rows that are live have held records.
     """
 
     batch: BatchSide
     speed: SpeedSide | None = None
     mode: SpeedMode = "away"
+    held: int = 0
 
     @property
     def positions(self) -> Positions:
@@ -81,6 +84,9 @@ class Seam:
         self.mode: SpeedMode = "away"
         self._lake = lake
         self._publications = Publications(lake)
+        self._holds = Holds(lake)
+        self._seen_holds: Sequence[Hold] = ()
+        self._held: Mapping[int, int] = {}
         self._speed = speed
         self._views = views
         self._preparing: list[Callable[[Pair], None]] = []
@@ -107,13 +113,25 @@ class Seam:
         if self.newest is None:
             raise LakeUnreachable("Serving is still loading the newest publication. Ask again in a second.")
         if base == "published":
-            return Pair(self.newest, mode="unused")
+            return Pair(self.newest, mode="unused", held=self._held_on(self.newest))
         if self.current is None:
             raise SpeedAway(
                 "Serving has just started and waits for the speed worker, which may have come further than what is "
                 "published. Ask again in a second, or ask for the published side alone by base=published."
             )
-        return self.current if self.current.mode == self.mode else replace(self.current, mode=self.mode)
+        now = self.current
+        held = self._held_on(now.batch)
+        return now if (now.mode, now.held) == (self.mode, held) else replace(now, mode=self.mode, held=held)
+
+    @property
+    def default_base(self) -> BaseChoice:
+        """What is answered from where nothing is said: the last publication alone while a cycle is held."""
+        return "published" if self.newest is not None and self._held_on(self.newest) else "live"
+
+    @property
+    def holds(self) -> Sequence[Hold]:
+        """Every hold that there ever was, as last looked at, by number."""
+        return self._seen_holds
 
     def views(self, base: BaseChoice) -> Mapping[str, View]:
         """The views that are served: by the pair that answers come from now, and till there is one as declared."""
@@ -145,9 +163,25 @@ class Seam:
             publication = self._publications.newest()
             if self.newest is None or publication.sequence != self.newest.publication.sequence:
                 self.newest = load_batch_side(self._lake, self._views, publication, self.newest)
+            self._look_at_holds()
             self.lake_error = None
         except LakeError as error:
             self.lake_error = error
+
+    def _look_at_holds(self) -> None:
+        """See what is held of the event log, as the publications have it that are answered from."""
+        self._seen_holds = self._holds.all()
+        sides = [self.newest, self.current.batch if self.current else None]
+        publications = {side.publication.sequence: side.publication for side in sides if side is not None}
+        self._held = {
+            sequence: hold.number
+            for sequence, publication in publications.items()
+            for hold in self._holds.open_on(publication)
+            if hold.is_of_log
+        }
+
+    def _held_on(self, batch: BatchSide) -> int:
+        return self._held.get(batch.publication.sequence, 0)
 
     def look_at_speed(self) -> None:
         """Follow the speed state on the current base, and move to the newest base when both can move together."""
@@ -196,6 +230,7 @@ class Seam:
             self._stopping.wait(_LOOK_S / 10)
 
     def _move_to(self, pair: Pair) -> None:
+        pair = replace(pair, held=self._held_on(pair.batch))
         for prepare in self._preparing:
             prepare(pair)
         self.current, self.mode = pair, pair.mode

@@ -101,10 +101,12 @@ class Spoken:
 class _Said(NamedTuple):
     batch: BatchSide | None
     speed: SpeedSide | None
+    held: int
     answers: dict[tuple[tuple[str, str | int], ...], Spoken]
 
     def is_of(self, pair: Pair) -> bool:
-        return self.batch is pair.batch and self.speed is pair.speed
+        """Whether it was made of a pair."""
+        return self.batch is pair.batch and self.speed is pair.speed and self.held == pair.held
 
 
 class Speaker:
@@ -112,7 +114,7 @@ class Speaker:
 
     def __init__(self, receipts: Receipts) -> None:
         self._receipts = receipts
-        self._said = self._prepared = _Said(None, None, {})
+        self._said = self._prepared = _Said(None, None, 0, {})
         self._walks = Walks()
 
     def known(self, query: Query, pair: Pair) -> Spoken | None:
@@ -128,7 +130,7 @@ class Speaker:
     def prepare(self, pair: Pair) -> None:
         """Answer what is asked over and over, of a pair that answers do not come from yet."""
         asked = {key: spoken for key, spoken in [*self._said.answers.items()] if spoken.times >= HOT_TIMES}
-        prepared = _Said(pair.batch, pair.speed, {})
+        prepared = _Said(pair.batch, pair.speed, pair.held, {})
         for key in sorted(asked, key=lambda key: -asked[key].times)[:MOST_HOT]:
             query = asked[key].page.query
             if query.is_as_known or not pair.serves(query.view):
@@ -152,7 +154,7 @@ class Speaker:
         """
         spoken = self._page(self._whole(query.whole, pair), query)
         if not self._said.is_of(pair):
-            self._said = _Said(pair.batch, pair.speed, {})
+            self._said = _Said(pair.batch, pair.speed, pair.held, {})
         if len(self._said.answers) < MOST and spoken.page.rows.height <= MOST_ROWS:
             self._said.answers[_key(query)] = spoken
         return spoken

@@ -30,6 +30,7 @@ class State:
         mode: How the speed worker was doing.
         sources_hash: Of what the speed worker was told of the sources; None without a speed state.
         lost: What it could not read: lane, first offset, and the offset after the last.
+        held: The number of the hold that is open; 0 without one.
     """
 
     publication: Publication
@@ -40,6 +41,7 @@ class State:
     mode: SpeedMode
     sources_hash: str | None = None
     lost: Sequence[tuple[str, int, int]] = ()
+    held: int = 0
 
     @classmethod
     def of(cls, pair: Pair) -> State:
@@ -54,12 +56,18 @@ class State:
             pair.mode,
             speed.header.sources_hash if speed else None,
             speed.header.lost if speed else (),
+            pair.held,
         )
+
+    @property
+    def marks_held(self) -> int:
+        """The number of the hold by which provisional rows are called held; 0 where none are."""
+        return self.held if self.sources_hash is not None else 0
 
     @cached_property
     def mark(self) -> str:
         """A short name of what answers are a function of: of two states that differ in it, two names."""
-        made_of = [self.publication.sequence, self.positions, self.lost, self.sources_hash]
+        made_of = [self.publication.sequence, self.positions, self.lost, self.sources_hash, self.marks_held]
         told = orjson.dumps(made_of, option=orjson.OPT_SORT_KEYS)
         return hashlib.blake2b(told, digest_size=12).hexdigest()
 
@@ -75,6 +83,7 @@ class State:
             "lag_records": self.lag_records,
             "age_ms": None if self.heard_at_s is None else round((monotonic() - self.heard_at_s) * 1000),
             "speed": self.mode,
+            "held": self.held or None,
         }
 
 

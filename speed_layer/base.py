@@ -1,4 +1,4 @@
-"""The base of a speed fold: the cut, the log that it is of, and the ledger of one publication, and nothing else."""
+"""The base of a speed fold: cut, log, ledger and exclusions of one publication, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from twofold.decoding import DECODER_HASH
+from twofold.exclusion import Exclusion, reaching
 from twofold.horizon import horizons_us, is_remembered
 from twofold.lake import Lake
 from twofold.lane import Positions
@@ -24,6 +25,7 @@ class Base:
     cut: Positions = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     log: LogIdentity = field(default_factory=LogIdentity)
+    exclusions: tuple[Exclusion, ...] = ()
 
 
 def load_base(lake: Lake, publication: Publication, sources: Mapping[str, Source]) -> Base:
@@ -38,4 +40,5 @@ def load_base(lake: Lake, publication: Publication, sources: Mapping[str, Source
     files = [] if version is None else lake.files(LEDGER.name, version)
     known = is_remembered("first_id", "first_arrival", publication.arrivals, horizons_us(sources))
     ledger = Ledger(lake.read_files(LEDGER.name, files, INTERVAL_SCHEMA.names(), known)) if files else Ledger()
-    return Base(publication.sequence, publication.cut, ledger, publication.log)
+    exclusions = reaching(publication.exclusions, publication.cut)
+    return Base(publication.sequence, publication.cut, ledger, publication.log, exclusions)

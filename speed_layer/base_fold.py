@@ -16,6 +16,7 @@ from speed_layer.partial_log import PartialLog
 from twofold.account import Account, add_accounts, count_by_lane
 from twofold.decoding import decode
 from twofold.definition import written
+from twofold.exclusion import part
 from twofold.fold import fold
 from twofold.lane import Positions
 from twofold.records import Lost, RecordBatch, lost_by_lane, read_by_lane
@@ -62,7 +63,8 @@ class BaseFold:
         now = self.snapshot
         version = now.version + 1
         decoded = decode(batches, self._sources, self._default_source)
-        told_apart = self._ledger.sort_out(decoded.trades)
+        parted = part(decoded.trades, self.base.exclusions)
+        told_apart = self._ledger.sort_out(parted.counted)
         self._ledger.add(told_apart.added)
         counted = told_apart.fresh
         if told_apart.repeated.height:
@@ -73,7 +75,7 @@ class BaseFold:
                 counted = pl.concat([counted, correction.otherwise])
         partials = fold(self._views.values(), counted)
         read, taken = read_by_lane(batches), lost_by_lane(lost)
-        accounts = count_by_lane(read, told_apart.fresh, told_apart.repeated, decoded.rejected, taken)
+        accounts = count_by_lane(read, told_apart.fresh, told_apart.repeated, decoded.rejected, taken, parted.excluded)
         newest_us = counted["event_time"].to_physical().max()  # by a query it would cost more
         newest = [time for time in (now.newest_event_us, newest_us) if isinstance(time, int)]
         self._show(

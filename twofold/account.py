@@ -17,7 +17,8 @@ _FEW = 2_000
 class Account:
     """Counts of records of one lane. Offsets that never were records (transaction markers) are not counted.
 
-    `read` is counted where records come in; the other four where their fate is decided, so that the sum can be checked.
+    `read` is counted where records come in; the other five where their fate is decided, so that the sum can be checked.
+    `excluded` are trades that a person took out (`twofold.exclusion`).
     """
 
     read: int = 0
@@ -25,11 +26,12 @@ class Account:
     duplicates: int = 0
     dead_letters: int = 0
     lost: int = 0
+    excluded: int = 0
 
     @property
     def balanced(self) -> bool:
         """Whether every record that was read (or lost unread) is accounted for."""
-        return self.folded + self.duplicates + self.dead_letters + self.lost == self.read
+        return self.folded + self.duplicates + self.dead_letters + self.lost + self.excluded == self.read
 
     def __add__(self, other: Account) -> Account:
         return Account(
@@ -38,6 +40,7 @@ class Account:
             self.duplicates + other.duplicates,
             self.dead_letters + other.dead_letters,
             self.lost + other.lost,
+            self.excluded + other.excluded,
         )
 
 
@@ -56,12 +59,14 @@ def count_by_lane(
     duplicates: pl.DataFrame,
     dead_letters: pl.DataFrame,
     lost: Mapping[str, int],
+    excluded: pl.DataFrame | None = None,
 ) -> dict[str, Account]:
     """Make accounts from the number of records read and lost per lane and from the frames of what became of them.
 
     The frames need a column `lane`. Lost records count as read: they were in the log, and their fate is known.
     """
     n_folded, n_duplicates, n_dead = (_sizes(frame) for frame in (folded, duplicates, dead_letters))
+    n_excluded = {} if excluded is None else _sizes(excluded)
     return {
         lane: Account(
             read=read.get(lane, 0) + lost.get(lane, 0),
@@ -69,8 +74,9 @@ def count_by_lane(
             duplicates=n_duplicates.get(lane, 0),
             dead_letters=n_dead.get(lane, 0),
             lost=lost.get(lane, 0),
+            excluded=n_excluded.get(lane, 0),
         )
-        for lane in {*read, *lost, *n_folded, *n_duplicates, *n_dead}
+        for lane in {*read, *lost, *n_folded, *n_duplicates, *n_dead, *n_excluded}
     }
 
 

@@ -42,6 +42,8 @@
     │   ├── ViewDiffers          a view cannot be changed as asked, as things stand
     │   ├── FeatureForeign       a table has a protocol feature that not every engine can use
     │   ├── TurnTaken            another batch cycle is at work
+    │   ├── CycleHeld            a cycle failed its checks; its records wait for a person, and nothing of it is public
+    │   ├── ExclusionRefused     trades cannot be excluded as asked
     │   └── Superseded           another writer committed first; nothing of this cycle is public
     ├── EngineError              the engine of the batch layer failed
     │   └── EngineMissing        what the engine needs is not installed; nothing was written
@@ -266,6 +268,19 @@ class FeatureForeign(LakeError):
 
 class TurnTaken(LakeError):
     """Another batch cycle is at work on the lake."""
+
+
+class CycleHeld(LakeError):
+    """A cycle failed its checks, or goes on where one is held: nothing of it is public, and its records wait."""
+
+    def __init__(self, message: str, number: int, *, is_new: bool) -> None:
+        self.number = number
+        self.is_new = is_new
+        super().__init__(message)
+
+
+class ExclusionRefused(LakeError):
+    """Trades cannot be excluded as asked; the message says why, and nothing was published."""
 
 
 class Superseded(LakeError):

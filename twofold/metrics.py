@@ -21,7 +21,7 @@ from twofold.account import Accounts
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """What metrics come as."""
 
-FATES = ("folded", "duplicates", "dead_letters", "lost")
+FATES = ("folded", "duplicates", "dead_letters", "lost", "excluded")
 """What may become of a record that was read, as an account (`twofold.account`) calls it."""
 
 Samples = Mapping[tuple[str, ...], float]

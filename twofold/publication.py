@@ -16,9 +16,11 @@ from twofold.account import Account, accounts_from_json, accounts_to_json
 from twofold.clock import EPOCH
 from twofold.edition import Edition, editions_from_json, editions_to_json, founded
 from twofold.errors import DecoderDiffers, GivenUp, LakeUnreachable, NoLake, Superseded, UnknownName
+from twofold.exclusion import Exclusion, exclusions_from_json, exclusions_to_json
 from twofold.lake import Lake, TableSpec, TableWriter
 from twofold.lane import Positions, positions_from_json, positions_to_json
 from twofold.log_identity import LogIdentity
+from twofold.quality import Quality
 from twofold.records import Lost
 from twofold.view import View
 
@@ -41,6 +43,8 @@ PUBLICATIONS = TableSpec(
             "epochs": pl.String(),
             "given_up": pl.String(),
             "released": pl.Int64(),
+            "exclusions": pl.String(),
+            "quality": pl.String(),
         }
     ),
 )
@@ -67,6 +71,8 @@ class Publication:
         given_up: Sequences of earlier publications that nothing can be made of any more, in ascending order.
         released: Of publications up to this number the versions of tables need not be there any more. What answers were
             made of still is, in the newest versions.
+        exclusions: Trades that do not count, in the order in which they were excluded.
+        quality: What was checked of the newest cycle that took records in.
     """
 
     sequence: int
@@ -82,6 +88,8 @@ class Publication:
     log: LogIdentity = field(default_factory=LogIdentity)
     given_up: tuple[int, ...] = ()
     released: int = 0
+    exclusions: tuple[Exclusion, ...] = ()
+    quality: Quality = field(default_factory=Quality)
 
     def row(self) -> dict[str, Any]:
         """This publication as a row of the table."""
@@ -101,6 +109,8 @@ class Publication:
             "epochs": _to_json(self.log.epochs),
             "given_up": orjson.dumps(self.given_up).decode(),
             "released": self.released,
+            "exclusions": exclusions_to_json(self.exclusions),
+            "quality": self.quality.to_json(),
         }
 
     def served(self, declared: Mapping[str, View]) -> dict[str, Edition]:
@@ -122,6 +132,11 @@ class Publication:
         if name not in served:
             raise UnknownName("view", name, served)
         return served[name]
+
+    @property
+    def excluded_by(self) -> int:
+        """The number of the publication that last added to the exclusions, which is their version; 0 without any."""
+        return max((exclusion.since for exclusion in self.exclusions), default=0)
 
     @property
     def view_hashes(self) -> dict[str, str]:
@@ -167,6 +182,8 @@ class Publication:
             log=LogIdentity(row["cluster_id"], row["topic_id"], orjson.loads(row["epochs"])),
             given_up=tuple(orjson.loads(row["given_up"])),
             released=row["released"],
+            exclusions=exclusions_from_json(row["exclusions"]),
+            quality=Quality.from_json(row["quality"]),
         )
 
 

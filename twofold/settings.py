@@ -82,6 +82,12 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds, by arrival time, after which missing ids of a contiguous source are taken for lost.",
     )
+    quality_price_factor: float = Field(
+        default=10.0,
+        gt=1,
+        description="How many times as high, or as low, as any price that was published of its market within a day a "
+        "trade's may be. A cycle with another one is held until a person has looked at it.",
+    )
     positions: Path | None = Field(
         default=None, description="File of what is held, for the end of day: CSV with the head `venue,symbol,quantity`."
     )

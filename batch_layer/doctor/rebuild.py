@@ -74,7 +74,7 @@ class Rebuild:
         """
         newest, made = self.publications[-1], GENESIS
         for (before, after), files in zip(pairwise(self.publications), self.taken_in, strict=True):
-            cycle = _CycleAgain(lake, self.definitions, made, after.sequence, newest)
+            cycle = _CycleAgain(lake, self.definitions, made, after, newest)
             folded = cycle.fold(_intake(lake, files, before, after))
             made = _after(made, folded)
         if (made.accounts, made.witnesses) != (newest.accounts, newest.witnesses):
@@ -95,11 +95,12 @@ class _CycleAgain(BatchCycle):
     """
 
     def __init__(
-        self, lake: Lake, definitions: Definitions, made: Publication, sequence: int, newest: Publication
+        self, lake: Lake, definitions: Definitions, made: Publication, after: Publication, newest: Publication
     ) -> None:
         super().__init__(lake, _no_reader, {}, definitions.sources, definitions.default_source)
         self.parent = made
-        self._sequence = sequence
+        self._sequence = after.sequence
+        self._exclusions = after.exclusions
         self._editions = newest.editions
         self._raw_version = newest.tables[RAW.name]
 

@@ -16,8 +16,10 @@ from batch_layer.maintenance.cleaning import Removable, removable, remove
 from batch_layer.maintenance.compaction import compact, joinable
 from batch_layer.maintenance.retention import Retention, retention_of
 from twofold.clock import Clock, utc_now
+from twofold.hold import Holds, kept_version
 from twofold.lake import Lake
 from twofold.publication import Publication, Publications, publish
+from twofold.tables import RAW
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,13 @@ class Maintenance:
         publications = Publications(lake)
         self.parent = publications.newest()
         self._sequence = publications.next_sequence
+        held = Holds(lake).open_on(self.parent)
+        self._held = {RAW.name: version} if (version := kept_version(held)) is not None else {}
 
     @cached_property
     def retention(self) -> Retention:
         """Whose table versions stay, of the publications up to the parent."""
-        return retention_of(self._lake, self.parent, self._since)
+        return retention_of(self._lake, self.parent, self._since).with_kept(self._held)
 
     def compact(self) -> dict[str, int]:
         """Join small files; gives the new versions of the tables that have other files now. Nothing is public yet.

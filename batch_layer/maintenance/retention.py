@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
@@ -26,6 +26,11 @@ class Retention:
     released: int
     kept: int
     floors: Mapping[str, int]
+
+    def with_kept(self, versions: Mapping[str, int]) -> Retention:
+        """The same, with versions that stay though no publication names them, as those of what is held."""
+        least = {name: min(version, self.floors.get(name, version)) for name, version in versions.items()}
+        return replace(self, floors={**self.floors, **least})
 
 
 def retention_of(lake: Lake, newest: Publication, since: datetime) -> Retention:

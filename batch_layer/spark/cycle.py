@@ -20,6 +20,7 @@ from batch_layer.gaps import missing_by_lane
 from batch_layer.intake import Intake
 from batch_layer.kept import kept_of
 from batch_layer.ledger import add_intervals
+from batch_layer.quality.gate import Gate
 from batch_layer.spark.columns import to_arrow
 from batch_layer.spark.counting import by_lane, newest_trades
 from batch_layer.spark.decoding import decoded
@@ -67,8 +68,9 @@ class SparkCycle(BatchCycle):
         default_source: str,
         hole_age_s: float = HOLE_AGE_S,
         clock: Clock = utc_now,
+        gate: Gate | None = None,
     ) -> None:
-        super().__init__(lake, open_reader, views, sources, default_source, hole_age_s, clock)
+        super().__init__(lake, open_reader, views, sources, default_source, hole_age_s, clock, gate)
         self._spark = spark
         self._topic = topic
 
@@ -76,10 +78,12 @@ class SparkCycle(BatchCycle):
         """Take in records from the cut on and keep them whole in `raw`; the intake has no records itself.
 
         Raises:
+            CycleHeld: one is held that waits for a person.
             EventLogError: the event log cannot be read, or is another than the cut is of.
             Superseded: another cycle is at work.
             EngineError: Spark failed.
         """
+        self._refuse_held(hold for hold in self._held if hold.is_of_log)
         stretch = find_stretch(self._open_reader, self.parent, max_records)
         writer = SparkTableWriter(self._lake, RAW)
         published = self.parent.tables.get(RAW.name)
@@ -115,7 +119,8 @@ class SparkCycle(BatchCycle):
         is_known = self._is_known("first_id", "first_arrival")
         remembered = rows.filter(is_known)
         ids = Ledger(remembered.select(INTERVAL_SCHEMA.names())).frame
-        records = keep(decoded(self._raw, self._sources, self._default_source, ids))
+        records = keep(decoded(self._raw, self._sources, self._default_source, ids, self._reaching()))
+        excluded = records.where("excluded").select("trade.*") if self._reaching() else None
         told = keep(told_apart(records))
         repeated = told.where("NOT counts").drop("counts")
         trades, fresh = self._add(TRADES, told.where("counts").drop("counts"))
@@ -131,7 +136,8 @@ class SparkCycle(BatchCycle):
         newest = newest_trades(fresh)
         arrivals = newest_arrivals_us(self.parent.arrivals, newest)
         ledger = Ledger(pl.concat([remembered, added]).select(INTERVAL_SCHEMA.names()))
-        missing = self._look_for_gaps(pl.concat([rows, added]), ledger, letter_ids(rejected), arrivals)
+        unusable = [letter_ids(each) for each in (rejected, excluded) if each is not None]
+        missing = self._look_for_gaps(pl.concat([rows, added]), ledger, pl.concat(unusable), arrivals)
         tables = {
             RAW.name: self._raw_version,
             LEDGER.name: ledger_writer.version,
@@ -141,7 +147,14 @@ class SparkCycle(BatchCycle):
         }
         for edition in carried(self._editions):
             tables[edition.table] = self._add_partials(edition, fresh, missing.holes_before, keep)
-        accounts = _accounts(intake, by_lane(fresh), by_lane(repeated), by_lane(conflicts), by_lane(rejected))
+        accounts = _accounts(
+            intake,
+            folded=by_lane(fresh),
+            repeated=by_lane(repeated),
+            conflicts=by_lane(conflicts),
+            rejected=by_lane(rejected),
+            excluded={} if excluded is None else by_lane(excluded),
+        )
         return Folded(tables, accounts, witness(self.parent.witnesses, newest), arrivals, missing_by_lane(missing.gaps))
 
     def _add(self, spec: TableSpec, rows: DataFrame) -> tuple[int, DataFrame]:
@@ -178,10 +191,12 @@ def _persisted(rows: DataFrame) -> Iterator[DataFrame]:
 
 def _accounts(
     intake: Intake,
+    *,
     folded: Mapping[str, int],
     repeated: Mapping[str, int],
     conflicts: Mapping[str, int],
     rejected: Mapping[str, int],
+    excluded: Mapping[str, int],
 ) -> dict[str, Account]:
     """What became of each record, per lane; conflicts are among the repeats, and dead letters."""
     return {
@@ -191,6 +206,7 @@ def _accounts(
             duplicates=repeated.get(lane, 0) - conflicts.get(lane, 0),
             dead_letters=rejected.get(lane, 0),
             lost=intake.lost.get(lane, 0),
+            excluded=excluded.get(lane, 0),
         )
-        for lane in {*intake.read, *intake.lost, *folded, *repeated, *rejected}
+        for lane in {*intake.read, *intake.lost, *folded, *repeated, *rejected, *excluded}
     }

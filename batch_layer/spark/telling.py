@@ -29,7 +29,7 @@ from twofold.tables import TRADES
 
 def told_apart(decoded: DataFrame) -> DataFrame:
     """The trades of decoded records (`TRADE_SCHEMA`), and whether each `counts`: the least copy, if not seen."""
-    trades = decoded.where("trade is not null").select("trade.*", "seen")
+    trades = decoded.where("trade is not null AND NOT excluded").select("trade.*", "seen")
     place = F.row_number().over(Window.partitionBy(*ID).orderBy("seen", *WINNER))
     return trades.withColumn("counts", ~F.col("seen") & (place == 1)).drop("seen")
 

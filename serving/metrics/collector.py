@@ -35,6 +35,7 @@ PUBLISHED = Metric(
     "twofold_publication_timestamp_seconds",
     "When the newest publication was made, Unix time: the age of the cut; 0 before the first",
 )
+HELD = Metric("twofold_held_cycles", "Batch cycles that failed their checks and wait for a person")
 MODE = Metric("twofold_speed_mode", "1 for what the speed side does for answers now, 0 for the other modes", ("mode",))
 HEARD = Metric("twofold_speed_heard_timestamp_seconds", "When serving last heard from the speed worker, Unix time")
 NEWEST_EVENT = Metric(
@@ -81,7 +82,7 @@ VERIFIED = Metric(
 WAITING = Metric("twofold_verification_waiting", "Answers that wait to be made again")
 
 METRICS = (
-    *(LAKE_UP, SEQUENCE, PUBLISHED, MODE, HEARD),
+    *(LAKE_UP, SEQUENCE, PUBLISHED, HELD, MODE, HEARD),
     *(NEWEST_EVENT, NEWEST_WINDOW, NEWEST_ARRIVAL, WATERMARK, MARKETS, ACTIVE_MARKETS),
     *(POSITION, CUT, LAG, STALLED, READ, RECORDS, DEAD_LETTERS, GAPS, MISSING_IDS),
     *(READERS, QUESTIONS, VERIFIED, WAITING),
@@ -116,6 +117,8 @@ class ServingCollector:
         made = newest.publication if newest else None
         yield SEQUENCE.told({(): made.sequence} if made else {})
         yield PUBLISHED.told({(): made.published_at.timestamp()} if made else {})
+        waiting = [] if made is None else [hold for hold in self._seam.holds if hold.is_open(made)]
+        yield HELD.told({(): len(waiting)} if made else {})
         yield CUT.told(by_lane(made.cut) if made else {})
         yield NEWEST_ARRIVAL.told(_by_venue(made.arrivals) if made else {})
         yield WATERMARK.told(_by_venue(watermarks_us(made.witnesses)) if made else {})

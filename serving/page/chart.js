@@ -105,14 +105,14 @@ export class BarChart {
       this.bars.map(({ row, time }) => {
         const prices = { open: +row.open, high: +row.high, low: +row.low, close: +row.close };
         const colour = prices.close >= prices.open ? up : down;
-        const isHollow = row.finality === "provisional";
+        const isHollow = ["provisional", "held"].includes(row.finality);
         return { time, ...prices, color: isHollow ? "transparent" : colour, borderColor: colour, wickColor: colour };
       }),
     );
     this.volume.setData(
       this.bars.map(({ row, time }) => ({ time, value: +row.volume, color: +row.close >= +row.open ? upSoft : downSoft })),
     );
-    const provisional = this.bars.filter(({ row }) => row.finality === "provisional");
+    const provisional = this.bars.filter(({ row }) => ["provisional", "held"].includes(row.finality));
     this.zone.show(new Set(provisional.map(({ time }) => time)), zone);
     const changed = this.bars.filter(({ row }) => row.finality === "revised");
     this.markers.setMarkers(

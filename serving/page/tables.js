@@ -54,7 +54,7 @@ export function showBars(bars, places) {
   fill(document.querySelector("#bars tbody"), told.length ? told : nothing("No bars yet", 8));
 }
 
-const KINDS = ["read", "folded", "duplicates", "dead_letters", "lost"];
+const KINDS = ["read", "folded", "duplicates", "dead_letters", "lost", "excluded"];
 
 /** A lane is a long topic id and a partition: the end of it tells lanes apart. */
 function laneName(lane) {
@@ -74,7 +74,7 @@ export function showLanes(lanes) {
     lane: lane.lane,
     cells: [laneName(lane.lane), ...KINDS.map((kind) => counted(lane[kind])), sum(lane.balanced), laneState(lane)],
   }));
-  fill(document.querySelector("#lanes tbody"), told.length ? told : nothing("No lanes yet", 8));
+  fill(document.querySelector("#lanes tbody"), told.length ? told : nothing("No lanes yet", 9));
   const totals = KINDS.map((kind) => counted(lanes.reduce((total, lane) => total + lane[kind], 0)));
   const all = { cells: ["All lanes", ...totals, sum(lanes.every((lane) => lane.balanced)), ""] };
   fill(document.querySelector("#lanes tfoot"), lanes.length > 1 ? [all] : []);
@@ -97,7 +97,7 @@ export function showCycles(publications) {
       changed(publication),
     ],
   }));
-  fill(document.querySelector("#cycles tbody"), told.length ? told : nothing("Nothing was published yet", 9));
+  fill(document.querySelector("#cycles tbody"), told.length ? told : nothing("Nothing was published yet", 10));
 }
 
 export function showGaps(gaps) {

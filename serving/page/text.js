@@ -2,7 +2,7 @@
 
 export const MISSING = "–";
 
-const MARKS = { provisional: "○", closed: "●", revised: "◆" };
+const MARKS = { provisional: "○", closed: "●", revised: "◆", held: "⊘" };
 
 /** A decimal with its thousands apart, and at least so many places; further zeros are left out. */
 export function decimal(text, places = 0) {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from serving.answer import Answer, answer_of_known
-from serving.finality import PROVISIONAL
+from serving.finality import HELD, PROVISIONAL
 from serving.seam import Pair
 
 FURTHEST = 10_000
@@ -57,7 +57,7 @@ def changed(before: Answer, now: Answer, pair: Pair) -> Change | None:
         return None
     rows = since.join(before.rows, on=since.columns, how="anti", nulls_equal=True).sort(view.group)
     told = before.rows.join(rows, on=view.group, how="semi")
-    return Change(source, rows, told.filter(pl.col("finality") != PROVISIONAL).sort(view.group))
+    return Change(source, rows, told.filter(~pl.col("finality").is_in([PROVISIONAL, HELD])).sort(view.group))
 
 
 def _reaching(reached: pl.DataFrame, now: Answer, pair: Pair) -> Answer | None:

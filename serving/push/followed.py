@@ -142,7 +142,7 @@ class Followed:
             and pair.speed.header.lost == known.speed.header.lost
             and pair.speed.header.sources_hash == known.speed.header.sources_hash
         )
-        return pair.batch is not known.batch or not same_speed or pair.mode != known.mode
+        return pair.batch is not known.batch or not same_speed or (pair.mode, pair.held) != (known.mode, known.held)
 
     def keep_fresh(self, pair: Pair) -> None:
         """Note a pair that tells the same, but was heard later."""
@@ -160,7 +160,7 @@ class Followed:
         if not self.differs(pair):
             self.keep_fresh(pair)
             return
-        has_news = pair.mode != self._pair.mode
+        has_news = (pair.mode, pair.held) != (self._pair.mode, self._pair.held)
         now, receipt, event = await asyncio.to_thread(self._advanced, pair, has_news=has_news)
         self._answer, self._pair, self._receipt = now, pair, receipt
         if event is not None:

@@ -26,6 +26,7 @@ from twofold.errors import (
     TopicMissing,
     TopicReplaced,
 )
+from twofold.exclusion import part, reaching
 from twofold.fold import fold
 from twofold.horizon import horizons_us, is_remembered
 from twofold.lane import Positions, at_least
@@ -120,13 +121,16 @@ class AboveCut:
         if records.is_empty():
             return TRADES.schema.to_frame()
         self._check_meaning()
-        trades = decode(batches_of(records), self._declared.sources, self._declared.default_source).trades
+        decoded = decode(batches_of(records), self._declared.sources, self._declared.default_source)
+        trades = part(decoded.trades, reaching(self._publication.exclusions, self._publication.cut)).counted
         for name, wanted in (("venue", self._query.venue), ("symbol", self._query.symbol)):
             if wanted is not None:
                 trades = trades.filter(names(wanted).rows(trades, name))
         first = Ledger().sort_out(trades).fresh
         numbered, keyed = (first.filter(of_kind) for of_kind in (pl.col("trade_id") >= 0, pl.col("trade_id") < 0))
-        return pl.concat([self._taken_in_since(numbered), self._not_taken_in(numbered), self._not_known_then(keyed)])
+        numbered_then = [self._taken_in_since(numbered), self._not_taken_in(numbered), self._excluded_since(numbered)]
+        then = pl.concat(numbered_then).unique(_ID, keep="any")
+        return pl.concat([then, self._not_known_then(keyed)])
 
     def _taken_in_since(self, trades: pl.DataFrame) -> pl.DataFrame:
         """Those whose id was new to the lake after the cut, by whichever of its copies."""
@@ -144,6 +148,22 @@ class AboveCut:
         markets = trades.select(MARKET).unique().lazy()
         seen = self._taken_in.lake.scan(LEDGER.name, version).join(markets, on=MARKET, how="semi")
         return Ledger(seen.select(INTERVAL_SCHEMA.names()).collect()).sort_out(trades).fresh
+
+    def _excluded_since(self, trades: pl.DataFrame) -> pl.DataFrame:
+        """Those that have been excluded since, so that no cycle took them in, and whose id was new to the lake then."""
+        before = set(self._publication.exclusions)
+        since = [each for each in self._taken_in.newest.exclusions if each not in before]
+        excluded = part(trades, since).excluded
+        bounds = self._taken_in.bounds(TRADES)
+        if excluded.is_empty() or bounds is None:
+            return excluded
+        ids = excluded["trade_id"]
+        files = files_within(bounds, "trade_id", ids.min(), ids.max() + 1)["file"].to_list()  # type: ignore[arg-type,operator]  # there are some
+        if not files:
+            return excluded
+        has_id = pl.col("trade_id").is_in(ids.implode())
+        known = self._taken_in.lake.read_files(TRADES.name, files, _ID, has_id & is_below(self._publication.cut))
+        return excluded.join(known, on=_ID, how="anti")
 
     def _not_known_then(self, trades: pl.DataFrame) -> pl.DataFrame:
         """Those with a key that the publication's ledger did not remember, whatever is remembered by now."""

@@ -152,7 +152,7 @@ class Remaker:
         reached = history.first_past(held.made.positions)
         first_past = taken_in.newest if reached is None else self._at(max(reached, publication.sequence))
         above = AboveCut(query, held.made, publication, first_past, history.lost, taken_in, self._declared)
-        return Pair(batch, above.made_again())
+        return Pair(batch, above.made_again(), held=held.made.held)
 
     def _newest(self) -> TakenIn:
         """The lake as of its newest publication, made anew whenever there is another."""

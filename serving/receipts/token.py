@@ -55,6 +55,7 @@ class Made(msgspec.Struct, array_like=True, frozen=True):
         sources_hash: Of what the speed worker was told of the sources; None without a speed side.
         lanes: Cut and positions.
         lost: What the speed worker could not read: lane, first offset, and the offset after the last.
+        held: The number of the hold that was open; 0 without one, or without a speed side.
     """
 
     sequence: int
@@ -63,6 +64,7 @@ class Made(msgspec.Struct, array_like=True, frozen=True):
     sources_hash: str | None
     lanes: list[_Topic]
     lost: list[tuple[str, int, int]]
+    held: int = 0
 
     @property
     def cut(self) -> dict[str, int]:
@@ -161,7 +163,8 @@ def read_unverified(token: str) -> Contents:
 def _is_one(state: State, other: State) -> bool:
     """Whether two states are of one pair."""
     is_one = state.publication is other.publication and state.positions is other.positions
-    return is_one and state.lost is other.lost and state.sources_hash == other.sources_hash
+    is_same_speed = state.lost is other.lost and state.sources_hash == other.sources_hash
+    return is_one and is_same_speed and state.marks_held == other.marks_held
 
 
 def _made(state: State) -> Made:
@@ -173,6 +176,7 @@ def _made(state: State) -> Made:
         sources_hash=state.sources_hash,
         lanes=_packed(publication.cut, state.positions),
         lost=list(state.lost),
+        held=state.marks_held,
     )
 
 

@@ -24,7 +24,9 @@ OF_EVERY_VIEW = {
     "window_start": Described("start of the window, inclusive, by event time", "UTC"),
     "window_end": Described("end of the window, exclusive", "UTC"),
     "finality": Described(
-        "provisional: trades may still come, or are missing; closed: neither; revised: changed after it was closed", ""
+        "provisional: trades may still come, or are missing; closed: neither; revised: changed after it was closed; "
+        "held: it has trades of a batch cycle that failed its checks, and waits for a person",
+        "",
     ),
     "revisions": Described("how often the row changed after it was closed", "times"),
 }
@@ -123,6 +125,11 @@ class Receipt(BaseModel):
     cut: Positions = Field(description="Up to where the publication has taken records in, per lane.")
     positions: Positions = Field(description="Up to where records are in the answer, per lane.")
     lost: list[LostRange] = Field(description="What retention took above the cut before it was read.")
+    exclusions: int | None = Field(
+        default=None,
+        description="The publication that last changed which trades are excluded: /v1/quality lists them. Absent where "
+        "none are.",
+    )
     token: str = Field(description="Makes rows and receipt again: /v1/receipts/{token}.")
     query: dict[str, str | int] = Field(description="The question in canonical form: equal questions have equal ones.")
 
@@ -134,6 +141,9 @@ class Freshness(_Shape):
     lag_records: int | None = Field(description="Records in the log that are not in the answer; null if not known.")
     age_ms: int | None = Field(description="Milliseconds since the speed worker was heard; null if it was not.")
     speed: SpeedMode = Field(description="What the speed worker does; `unused` with base=published.")
+    held: int | None = Field(
+        description="The number of the hold, where a batch cycle failed its checks and waits: /v1/quality tells of it."
+    )
 
 
 class AnswerByRows(_Shape):
@@ -206,7 +216,7 @@ class Gaps(_Shape):
 
 
 class LaneAccount(_Shape):
-    """What became of the records of a lane: folded + duplicates + dead_letters + lost = read."""
+    """What became of the records of a lane: folded + duplicates + dead_letters + lost + excluded = read."""
 
     lane: str
     position: int = Field(description="The next offset.")
@@ -215,6 +225,7 @@ class LaneAccount(_Shape):
     duplicates: int
     dead_letters: int
     lost: int = Field(description="Records that the log had deleted before they were read.")
+    excluded: int = Field(description="Trades that a person took out.")
     balanced: bool = Field(description="Whether the sum is right.")
     closed: bool = Field(description="Whether nothing is read of it any more: its topic was deleted or made anew.")
     stalled: bool = Field(description="Whether the log has more and nothing comes of it.")
@@ -230,7 +241,7 @@ class Lanes(_Shape):
 
 
 class PublicationTold(_Shape):
-    """A publication, and what it added to the one before: folded + duplicates + dead_letters + lost = read."""
+    """A publication, and what it added to the one before; folded to excluded add up to read."""
 
     sequence: Sequence
     published_at: Time
@@ -240,6 +251,7 @@ class PublicationTold(_Shape):
     duplicates: int
     dead_letters: int
     lost: int
+    excluded: int
     tables: list[str] = Field(description="Tables of the lake that have changed.", examples=[["raw", "views/bars"]])
     given_up: list[int] = Field(description="Earlier publications that were given up by it.")
 
@@ -249,6 +261,61 @@ class PublicationsTold(_Shape):
 
     publications: list[PublicationTold]
     sequence: Sequence
+
+
+class CheckTold(_Shape):
+    """What a check of a batch cycle found."""
+
+    check: str = Field(examples=["price_near_published"])
+    table: str = Field(description="What it looked at; `records`: the cycle as a whole.", examples=["trades"])
+    outcome: Literal["passed", "warned", "failed"] = Field(description="A cycle with a check that failed is held.")
+    failed: int = Field(description="Rows that did not pass, where it is about rows.")
+    detail: str = Field(description="What was found; empty where there is nothing to say.")
+
+
+class FailingTold(_Shape):
+    """Trades that failed a check, of one symbol in one lane."""
+
+    lane: str
+    symbol: str
+    first_offset: int
+    last_offset: int = Field(description="Inclusive.")
+    trades: int
+
+
+class HoldTold(_Shape):
+    """A batch cycle that failed its checks, and was not published."""
+
+    number: int
+    held_at: Time
+    parent: Sequence
+    is_open: bool = Field(description="Whether it waits for a person.")
+    begins: Positions = Field(description="Where its records begin, per lane.")
+    cut: Positions = Field(description="Where they end, per lane; exclusive.")
+    records: int
+    checks: list[CheckTold]
+    failing: list[FailingTold]
+
+
+class ExclusionTold(_Shape):
+    """Trades that a person took out."""
+
+    lane: str
+    first_offset: int
+    next_offset: int = Field(description="Exclusive.")
+    symbol: str = Field(description="Of this symbol alone; empty for all.")
+    since: Sequence
+    reason: str
+
+
+class QualityTold(_Shape):
+    """What was checked."""
+
+    sequence: Sequence
+    held: int | None = Field(description="The number of a hold that is open, if there is one.")
+    checks: list[CheckTold] = Field(description="Of the newest cycle that was published with records.")
+    holds: list[HoldTold] = Field(description="The newest, the newest first.")
+    exclusions: list[ExclusionTold]
 
 
 class Alive(_Shape):

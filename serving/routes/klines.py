@@ -92,7 +92,7 @@ def add_klines(app: FastAPI, seam: Seam, receipts: Receipts) -> None:
         milliseconds since 1970. Without startTime they are the newest; windows without trades are left out. Values
         are those of /v1/views/bars and /v1/views/taker_flow, both of one publication and the same positions.
         """
-        pair = seam.pair("live")
+        pair = seam.pair(seam.default_base)
         view, flow_view = charted(pair, "bars", BARS), charted(pair, "taker_flow", FLOW)
         length_us = kline_interval_us(interval, view)
         kline_interval_us(interval, flow_view)

@@ -80,8 +80,11 @@ CursorText = Annotated[
     ),
 ]
 Base = Annotated[
-    BaseChoice,
-    Query(description="`live`: with what the speed worker has folded. `published`: the batch side alone."),
+    BaseChoice | None,
+    Query(
+        description="`live`: with what the speed worker has folded. `published`: the batch side alone. Without it "
+        "`live`, or `published` while a batch cycle is held, since what is live has its records."
+    ),
 ]
 AsOf = Annotated[
     str | None,

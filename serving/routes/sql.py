@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from serving.answer import MOST_ROWS
 from serving.presentation import MEDIA_TYPES, Presentation, negotiate
-from serving.query import BaseChoice, parse_query
+from serving.query import BaseChoice, Query, parse_query
 from serving.reply import reply
 from serving.routes.described import ANSWERS, Freshness, Receipt, described
 from serving.routes.parameters import (
@@ -30,7 +31,7 @@ from serving.routes.parameters import (
 )
 from serving.routes.shaped import TOKEN
 from serving.seam import Seam
-from serving.sql.answering import Selection, SqlAnswer, SqlAnswering
+from serving.sql.answering import SqlAnswer, SqlAnswering
 from serving.sql.limits import LIMITS
 from serving.writing import arrow_batches, arrow_schema, columns_json, csv, parquet, rows_json
 from twofold.errors import TooManyQueries
@@ -92,8 +93,8 @@ class SqlByColumns(BaseModel):
 class Wanted(NamedTuple):
     """What a query reads, and how its answer is written."""
 
-    selection: Selection
-    base: BaseChoice
+    selection: Callable[..., Query]
+    base: BaseChoice | None
     presentation: Presentation
 
 
@@ -106,7 +107,7 @@ async def wanted(
     end: End = None,
     last: Last = None,
     finality: Finality = None,
-    base: Base = "live",
+    base: Base = None,
     format_name: FormatName = None,
     layout: LayoutName = None,
 ) -> Wanted:
@@ -120,7 +121,6 @@ async def wanted(
         end=end,
         last=last,
         finality=finality,
-        base=base,
     )
     return Wanted(selection, base, negotiate(", ".join(request.headers.getlist("accept")), format_name, layout))
 
@@ -130,7 +130,8 @@ def add_sql(app: FastAPI, seam: Seam, answering: SqlAnswering) -> None:
     limiter = CapacityLimiter(answering.at_once)
 
     def made(sql: str, asked: Wanted) -> Response:
-        said = answering.answer(sql, asked.selection, seam.pair(asked.base))
+        base = asked.base or seam.default_base
+        said = answering.answer(sql, partial(asked.selection, base=base), seam.pair(base))
         return _written(said, asked.presentation)
 
     async def answered(sql: str, asked: Wanted) -> Response:

@@ -107,7 +107,7 @@ def add_udf(app: FastAPI, seam: Seam, receipts: Receipts, clock: Clock = utc_now
 
     @router.get("/config", summary="What the feed can do", responses=described_udf(UdfConfig))
     async def read_config() -> Response:
-        pair = seam.pair("live")
+        pair = seam.pair(seam.default_base)
         view = _charted(pair)
         return json_reply(config(view, known_markets(view, pair)))
 
@@ -117,7 +117,7 @@ def add_udf(app: FastAPI, seam: Seam, receipts: Receipts, clock: Clock = utc_now
 
     @router.get("/symbols", summary="A market, for charts", responses=described_udf(UdfSymbol))
     async def read_symbol(symbol: Symbol) -> Response:
-        pair = seam.pair("live")
+        pair = seam.pair(seam.default_base)
         view = _charted(pair)
         market = market_of(symbol, known_markets(view, pair))
         newest = await said(speaker, _query(view, market, view.window_us, last=LOOKED_AT), pair)
@@ -130,7 +130,7 @@ def add_udf(app: FastAPI, seam: Seam, receipts: Receipts, clock: Clock = utc_now
         exchange: Annotated[str, Parameter(description="Only of this exchange.")] = "",
         limit: Annotated[int, Parameter(ge=1, le=1000, description="Markets that are given at most.")] = 30,
     ) -> Response:
-        pair = seam.pair("live")
+        pair = seam.pair(seam.default_base)
         return json_reply(search(query, exchange, kind, limit, known_markets(_charted(pair), pair)))
 
     @router.get("/history", summary="Bars of a market, for charts", responses=_HISTORY)
@@ -149,7 +149,7 @@ def add_udf(app: FastAPI, seam: Seam, receipts: Receipts, clock: Clock = utc_now
         """Values are those of /v1/views/bars, digit by digit."""
         if since is None and countback is None:
             raise QueryError("Say by `from` or by countback which bars are wanted.")
-        pair = seam.pair("live")
+        pair = seam.pair(seam.default_base)
         view = _charted(pair)
         market, length_us = market_of(symbol, known_markets(view, pair)), interval_us(resolution, view)
         start = since if countback is None else None

@@ -65,6 +65,7 @@ class Asked(NamedTuple):
     query: Query
     cursor: Cursor | None
     presentation: Presentation
+    names_base: bool
 
 
 def add_views(app: FastAPI, seam: Seam, receipts: Receipts) -> None:
@@ -89,7 +90,7 @@ def add_views(app: FastAPI, seam: Seam, receipts: Receipts) -> None:
         finality: Finality = None,
         limit: Limit = None,
         cursor: CursorText = None,
-        base: Base = "live",
+        base: Base = None,
         as_of: AsOf = None,
         known_after: KnownAfter = None,
         format_name: FormatName = None,
@@ -98,8 +99,9 @@ def add_views(app: FastAPI, seam: Seam, receipts: Receipts) -> None:
         presentation = negotiate(", ".join(request.headers.getlist("accept")), format_name, layout)
         response = None
         while response is None:  # a view that is changed at this moment is read again
+            chosen = base or seam.default_base
             query = parse_query(
-                view_named(view, seam.views(base)),
+                view_named(view, seam.views(chosen)),
                 venue=venue,
                 symbol=symbol,
                 interval=interval,
@@ -109,13 +111,18 @@ def add_views(app: FastAPI, seam: Seam, receipts: Receipts) -> None:
                 columns=columns,
                 finality=finality,
                 limit=limit,
-                base=base,
+                base=chosen,
                 as_of=as_of,
                 known_after=known_after,
             )
             answering.check_is_past(query)
             place = None if cursor is None else Cursor.parse(cursor, query)
-            asked = Asked(query if place is None else replace(query, skip=place.skip), place, presentation)
+            asked = Asked(
+                query if place is None else replace(query, skip=place.skip),
+                place,
+                presentation,
+                names_base=base is not None,
+            )
             response = await answering.reply(asked, request)
         remember(request, asked)
         return response
@@ -158,8 +165,13 @@ class Answering:
             )
 
     async def reply(self, asked: Asked, request: Request) -> Response | None:
-        """Answer a request, or say that its client has the answer already; None: the view has been changed since."""
-        query, cursor, presentation = asked
+        """Answer a request, or say that its client has the answer already; None: it is to be read again.
+
+        The view has been changed since, or a cycle is held since, or no longer, and the request does not name its base.
+        """
+        query, cursor, presentation, names_base = asked
+        if not names_base and query.base != self._seam.default_base:
+            return None
         pair = self._seam.pair(query.base)
         if not pair.serves(query.view):
             return None
@@ -182,7 +194,7 @@ class Answering:
     def _made(
         self, asked: Asked, pair: Pair, state: State, said: Spoken | None, request: Request, headers: dict[str, str]
     ) -> Response:
-        query, cursor, presentation = asked
+        query, cursor, presentation, names_base = asked
         if cursor is not None:
             said = self._speaker.go_on(cursor, query, pair)
             state = said.page.state
@@ -194,7 +206,7 @@ class Answering:
         if said.next is not None:
             headers |= {"Twofold-Next": str(said.next), "Link": _link(request, said.next)}
         elif cursor is None and presentation.format == "json":
-            note(request, Answered(query.base, pair, state, said, presentation.layout))
+            note(request, Answered(query.base, names_base, pair, state, said, presentation.layout))
         return reply(said.written(presentation, freshness), MEDIA_TYPES[presentation.format], headers)
 
 

@@ -97,7 +97,7 @@ def test_an_answer_without_the_speed_side_says_so(serving: type[Serving], mode: 
 
 def test_the_newest_windows_are_asked_for_when_nothing_is_said(serving: type[Serving]) -> None:
     CliRunner().invoke(app, ["query", "bars"])
-    assert serving.asked == [("/v1/views/bars", {"last": "10", "base": "live"})]
+    assert serving.asked == [("/v1/views/bars", {"last": "10"})]
 
 
 def test_every_option_is_asked_for_as_it_was_said(serving: type[Serving]) -> None:

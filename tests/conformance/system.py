@@ -58,6 +58,7 @@ class System:
             speed_address=f"127.0.0.1:{speed}",
             serving_address=f"127.0.0.1:{serving}",
             hole_age_s=str(HOLE_AGE_S),
+            quality_price_factor="1e18",  # prices are of chance alone here, and no cycle is to be held
             sources=json.dumps(_declared()),
         )
         self._planted = ["--fault", os.environ[FAULT]] if os.environ.get(FAULT) else []

@@ -12,15 +12,18 @@ from kafka import KafkaProducer
 from prefect.client.schemas.objects import State
 from scheduling import PrefectServer
 from small_market import trade_value
+from typer.testing import CliRunner
 
 import batch_layer.engine
 import batch_layer.spark.java
 from batch_layer.cycle import BatchCycle
 from batch_layer.turn import turn
-from flows.batch_cycle import ARTIFACT, batch_cycle
+from flows.batch_cycle import ARTIFACT, QUALITY, batch_cycle
+from twofold.cli.app import app
 from twofold.errors import EngineMissing
 from twofold.event_log.opening import log_opener
 from twofold.event_log.topic import Topic, ensure_topic
+from twofold.hold import Holds
 from twofold.lake import Lake
 from twofold.lane import Positions
 from twofold.port import free_port
@@ -64,12 +67,18 @@ def run(max_records: int | None = None) -> State[Any]:
     return batch_cycle(max_records, return_state=True)
 
 
-def table(prefect: PrefectServer, state: State[Any]) -> list[dict[str, Any]]:
-    """The rows of the table that a run left."""
-    (found,) = prefect.find("artifacts", artifacts={"flow_run_id": {"any_": [run_id(state)]}})
-    assert (found["key"], found["type"]) == (ARTIFACT, "table")
-    rows: list[dict[str, Any]] = orjson.loads(found["data"])
+def table(prefect: PrefectServer, state: State[Any], key: str = ARTIFACT) -> list[dict[str, Any]]:
+    """The rows of a table that a run left."""
+    rows_of = {found["key"]: found["data"] for found in artifacts(prefect, state)}
+    rows: list[dict[str, Any]] = orjson.loads(rows_of[key])
     return rows
+
+
+def artifacts(prefect: PrefectServer, state: State[Any]) -> list[dict[str, Any]]:
+    """The tables that a run left."""
+    found: list[dict[str, Any]] = prefect.find("artifacts", artifacts={"flow_run_id": {"any_": [run_id(state)]}})
+    assert all(each["type"] == "table" for each in found)
+    return found
 
 
 def run_id(state: State[Any]) -> str:
@@ -98,6 +107,7 @@ def test_a_cycle_moves_the_cut_and_tables_what_it_did(
             "duplicates": 1,
             "dead letters": 0,
             "lost": 0,
+            "excluded": 0,
             "lost offsets": "",
             "missing": 0,
             "old cut": 5,
@@ -111,6 +121,7 @@ def test_a_cycle_moves_the_cut_and_tables_what_it_did(
             "duplicates": 0,
             "dead letters": 0,
             "lost": 0,
+            "excluded": 0,
             "lost offsets": "",
             "missing": 71,
             "old cut": 2,
@@ -209,3 +220,27 @@ def test_a_run_may_name_another_engine_than_the_settings(
         state.result()
     assert Publications(lake).newest() == GENESIS
     assert run().is_completed()
+
+
+def test_a_poisoned_cycle_fails_as_held_and_the_next_wait_for_a_person(
+    prefect: PrefectServer, kafka: str, topic: Topic, lake: Lake
+) -> None:
+    send(kafka, topic, {0: [trade_value("10:00:00", number) for number in range(5)]})
+    state = run()
+    assert {each["outcome"] for each in table(prefect, state, QUALITY)} <= {"passed", "warned"}
+    send(kafka, topic, {0: [trade_value("10:01:00", 5 + number, price="10000") for number in range(5)]})
+    state = run()
+    assert (state.is_failed(), state.name) == (True, "Held")
+    assert "twofold held show 1" in str(state.message)
+    failed = [each for each in table(prefect, state, QUALITY) if each["outcome"] == "failed"]
+    assert [(each["check"], each["failed"]) for each in failed] == [("price_near_published", 5)]
+    waiting = run()
+    assert (waiting.is_completed(), waiting.name) == (True, "Held")
+    assert artifacts(prefect, waiting) == []
+    assert Publications(lake).newest().sequence == 1
+    assert len(Holds(lake).all()) == 1
+    for command, outcome in (("release", "has what was held"), ("list", "published")):
+        printed = CliRunner().invoke(app, ["held", command, *(["1"] if command == "release" else [])])
+        assert outcome in printed.stdout
+    assert Publications(lake).newest().cut[topic.lane(0)] == 10
+    assert run().name == "Nothing new"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -11,14 +13,19 @@ from uuid import uuid4
 
 import deltalake
 import pytest
-from engine_pair import ByEngine, EnginePair, check_same, run, table
+from engine_pair import NOON, ByEngine, EnginePair, check_same, run, table
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
 from laws.commit_points import Crash, Moment, at_commit
 from laws.market import NOT_TRADES, WHOLLY, Market, Sending, steady_trades
 from laws.parts import everything_merged_soon
 
-from twofold.errors import Superseded
+from batch_layer.cycle import BatchCycle
+from batch_layer.quality.gate import Gate
+from batch_layer.releasing import exclude, failing_ones
+from twofold.errors import CycleHeld, Superseded
+from twofold.hold import Holds
+from twofold.lake import Lake
 from twofold.lane import Lane
 from twofold.publication import GENESIS, Publications
 
@@ -188,3 +195,44 @@ def test_a_cycle_by_spark_that_dies_at_any_commit_is_gone_on_from_by_either_engi
         f"{moment} {name}" for moment in ("before", "after") for name in ("raw", "ledger", "trades", *VIEW_TABLES)
     }
     assert expected | {"before publications"} <= set(died)
+
+
+def test_either_engine_holds_a_poisoned_cycle_and_goes_on_from_it_with_what_was_excluded(engines: Engines) -> None:
+    """The records are taken up by Polars; the exclusions reach beyond the hold, so that Spark applies them too."""
+    good = [Sending(lane=lane % 3, gap_ms=700, trade_id=lane, price="3") for lane in range(9)]
+    bad = [Sending(lane=lane % 3, gap_ms=700, trade_id=20 + lane, price="300") for lane in range(9)]
+    more = [Sending(lane=lane % 3, gap_ms=700, trade_id=40 + lane, price="3") for lane in range(9)]
+    lakes = {"polars": engines.lake("polars"), "spark": engines.lake("spark")}
+    published = {}
+    by_engine: dict[str, ByEngine] = {"polars": engines.by_polars, "spark": engines.by_spark}
+
+    def gated(name: str) -> BatchCycle:
+        cycle = by_engine[name](lakes[name])
+        assert isinstance(cycle, BatchCycle)
+        cycle._gate = Gate(clock=lambda: NOON)
+        return cycle
+
+    def by_polars(lake: Lake) -> BatchCycle:
+        cycle = engines.by_polars(lake)
+        assert isinstance(cycle, BatchCycle)
+        cycle._gate = Gate(clock=lambda: NOON)
+        return cycle
+
+    for sent in (good, bad):
+        engines.send(*sent)
+        for name in by_engine:
+            if sent is good:
+                run(gated(name))
+            else:
+                with pytest.raises(CycleHeld, match="9 rows have a price"):
+                    run(gated(name))
+                with pytest.raises(CycleHeld, match="waits"):
+                    run(gated(name))
+    engines.send(*more)
+    for name, lake in lakes.items():
+        (hold,) = Holds(lake).all()
+        wanted = [replace(each, next_offset=each.next_offset + 1) for each in failing_ones(hold, "")]
+        exclude(lake, partial(by_polars, lake), 1, wanted)
+        published[name] = run(gated(name))
+    assert sum(account.excluded for account in published["spark"].accounts.values()) == 12
+    check_same(lakes["spark"], published["spark"], lakes["polars"], published["polars"])

@@ -347,6 +347,7 @@ def test_the_batch_side_alone_stands_at_its_cut_and_claims_no_lag(market: SmallM
         "lag_records": None,
         "age_ms": None,
         "speed": "unused",
+        "held": None,
     }
 
 

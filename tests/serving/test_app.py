@@ -72,7 +72,7 @@ def test_an_answer_has_rows_receipt_and_freshness(api: Served) -> None:
                 "base": "live",
             },
         },
-        "freshness": {"newest_event": f"{DAY}T10:05:30.123456Z", "lag_records": 0, "speed": "live"},
+        "freshness": {"newest_event": f"{DAY}T10:05:30.123456Z", "lag_records": 0, "speed": "live", "held": None},
     }
 
 
@@ -119,6 +119,7 @@ def test_the_lanes_are_listed_with_what_became_of_every_record(api: Served) -> N
                 "duplicates": 0,
                 "dead_letters": 0,
                 "lost": 0,
+                "excluded": 0,
                 "balanced": True,
                 "closed": False,
                 "stalled": False,
@@ -131,6 +132,7 @@ def test_the_lanes_are_listed_with_what_became_of_every_record(api: Served) -> N
                 "duplicates": 0,
                 "dead_letters": 1,
                 "lost": 0,
+                "excluded": 0,
                 "balanced": True,
                 "closed": False,
                 "stalled": False,
@@ -151,7 +153,7 @@ def test_the_api_describes_itself(api: Served) -> None:
     receipts = {"/v1/receipts/{token}", "/v1/verification"}
     views = {"/v1/views", "/v1/views/{view}", "/v1/views/{view}/stream"}
     problems = {"/v1/problems", "/v1/problems/{name}"}
-    figures = {"/v1/gaps", "/v1/lanes", "/v1/publications", "/healthz", "/readyz", "/metrics"}
+    figures = {"/v1/gaps", "/v1/lanes", "/v1/publications", "/v1/quality", "/healthz", "/readyz", "/metrics"}
     charts = {"/api/v3/klines", *(f"/udf/{name}" for name in ("config", "time", "symbols", "search", "history"))}
     assert paths.keys() == views | problems | receipts | charts | figures | {"/v1/session", "/v1/sql"}
     parameters = {parameter["name"] for parameter in paths["/v1/views/{view}"]["get"]["parameters"]}

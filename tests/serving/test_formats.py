@@ -230,7 +230,7 @@ def test_equal_questions_have_equal_receipts(api: Served) -> None:
     )
     assert one["receipt"] == other["receipt"]
     assert one["rows"] == other["rows"]
-    everything = api.bars(symbol="*", venue="*", finality="closed,revised,provisional", interval="60s")
+    everything = api.bars(symbol="*", venue="*", finality="held,closed,revised,provisional", interval="60s")
     assert everything["receipt"] == api.bars()["receipt"]
 
 

@@ -12,6 +12,7 @@ from twofold.cli.dead_letters import dead_letters
 from twofold.cli.deployments import deployments
 from twofold.cli.doctor import doctor
 from twofold.cli.eod import eod
+from twofold.cli.held import held
 from twofold.cli.kafka import kafka
 from twofold.cli.keys import keys
 from twofold.cli.maintain import maintain
@@ -34,6 +35,7 @@ app = typer.Typer(
 for command in (up, query, kafka, replay, simulate, cycle, backfill, maintain, doctor, deployments, speed, serve, eod):
     app.command()(command)
 app.add_typer(dead_letters)
+app.add_typer(held)
 app.add_typer(receipt)
 app.add_typer(keys)
 app.add_typer(view)

@@ -30,8 +30,12 @@ def query(
         typer.Option(help="The newest windows, this many per symbol.", show_default="10 without start and end"),
     ] = None,
     base: Annotated[
-        Literal["live", "published"], typer.Option(help="published: what the batch side has made public, alone.")
-    ] = "live",
+        Literal["live", "published"] | None,
+        typer.Option(
+            help="published: what the batch side has made public, alone.",
+            show_default="live, or published while a cycle is held",
+        ),
+    ] = None,
     as_of: Annotated[
         str | None, typer.Option(help="Only of what had arrived by then, a time likewise.", show_default=False)
     ] = None,

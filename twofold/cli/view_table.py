@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-FINALITY_STYLES = {"provisional": "yellow", "closed": "green", "revised": "magenta"}
+FINALITY_STYLES = {"provisional": "yellow", "closed": "green", "revised": "magenta", "held": "red"}
 
 _HIDDEN = ("window_end", "revisions")  # the first follows from the interval, the second is shown with the finality
 _WORDS = ("venue", "symbol", "window_start", "finality")
@@ -38,6 +38,8 @@ def freshness_line(answer: Mapping[str, Any]) -> Text:
         f"newest trade {_time(freshness['newest_event'])}",
         _from_batch_alone(freshness["speed"]) if lag is None else f"{lag} records behind, heard {age_ms} ms ago",
     ]
+    if freshness.get("held"):
+        parts.append(f"hold {freshness['held']} is open: see `twofold held list`")
     return Text(" · ".join(parts), style="dim" if lag is not None else "yellow")
 
 

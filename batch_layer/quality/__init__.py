@@ -1,0 +1,1 @@
+"""The quality gate: what a cycle adds is checked before it is published."""
