@@ -102,3 +102,19 @@ def test_quality_tells_the_checks_the_holds_and_the_exclusions(market: GatedMark
     told = eventually(lambda: found if (found := api.get("/v1/quality").json())["sequence"] == 2 else None)
     assert (told["held"], told["holds"][0]["is_open"]) == (None, False)
     assert [(each["symbol"], each["since"], each["reason"]) for each in told["exclusions"]] == [("BTCUSDT", 2, "wild")]
+
+
+def test_what_was_asked_before_a_cycle_was_held_is_not_repeated_while_it_is(market: GatedMarket, api: Served) -> None:
+    def ask(path: str) -> dict[str, object]:
+        answer: dict[str, object] = api.client.get(path, headers={"Accept-Encoding": "identity"}).json()
+        return answer
+
+    paths = "/v1/views/bars?last=1", "/v1/views/bars?last=1&base=live"
+    before = [ask(path) for path in paths for _ in range(2)]
+    assert all(answer["freshness"]["held"] is None for answer in before)  # type: ignore[index]  # freshness is an object
+    number = poison(market, api)
+    while_held = [ask(path) for path in paths for _ in range(2)]
+    assert [answer["freshness"]["held"] for answer in while_held] == [number] * 4  # type: ignore[index]  # likewise
+    assert [answer["freshness"]["speed"] for answer in while_held] == ["unused"] * 2 + ["live"] * 2  # type: ignore[index]  # likewise
+    assert "held" not in {finality for _, finality in newest(while_held[0]).values()}
+    assert "held" in {finality for _, finality in newest(while_held[-1]).values()}
