@@ -1,5 +1,6 @@
 """Automations on a real Prefect server: applied by the command, and fired by events that it hears."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,13 +9,15 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
 from eventually import eventually
 from prefect import flow
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.events import emit_event
@@ -108,6 +111,41 @@ def test_a_held_cycle_fires_its_automation(prefect: PrefectServer, topic: str) -
     assert eventually(look, within_s=120)
     other = kept(prefect)[f"twofold {topic}: published data is stale"]["id"]
     assert not fired(prefect, other)
+
+
+class Desk(BaseHTTPRequestHandler):
+    """Where people are told: keeps what was posted."""
+
+    told: ClassVar[list[dict[str, str]]] = []
+
+    def do_POST(self) -> None:
+        """Keep it."""
+        self.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+
+def test_people_are_told_by_the_block_that_the_settings_name(prefect: PrefectServer, topic: str) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Desk) as desk:
+        threading.Thread(target=desk.serve_forever, daemon=True).start()
+        CustomWebhookNotificationBlock(
+            name="desk",
+            url=f"http://127.0.0.1:{desk.server_port}/",
+            json_data={"subject": "{{subject}}", "body": "{{body}}"},
+        ).save("desk")
+        named = {"TWOFOLD_NOTIFICATION_BLOCK": "custom-webhook/desk"}
+        assert apply(prefect, topic, **named)[f"twofold {topic}: a cycle is held"] == "created"
+        assert set(apply(prefect, topic, **named).values()) == {"unchanged"}
+
+        def look() -> list[dict[str, str]]:
+            emit_event(CYCLE_HELD, {"prefect.resource.id": lake_resource(topic)})
+            return Desk.told
+
+        (told, *_) = eventually(look, within_s=60)
+        desk.shutdown()
+    assert told["subject"] == "Twofold: a cycle is held"
+    assert f"twofold {topic}: a cycle is held: A batch cycle failed its checks" in told["body"]
+    assert lake_resource(topic) in told["body"]
 
 
 def hurried(topic: str, what: str) -> uuid.UUID:
