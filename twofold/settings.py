@@ -53,6 +53,12 @@ class Settings(BaseSettings):
     prefect_port: int = Field(
         default=14200, ge=1, le=65535, description="Loopback port of the Prefect server of `twofold up`."
     )
+    notification_block: str = Field(
+        default="",
+        pattern=r"^([a-z0-9-]+/[a-z0-9-]+)?$",
+        description="The Prefect block that automations notify people by, `type/name`, such as `slack-webhook/desk`; "
+        "`twofold prefect apply` takes it up. Empty: nobody is notified.",
+    )
     cycle_interval_s: float = Field(
         default=15.0, gt=0, description="Seconds between batch cycles of the served deployment."
     )

@@ -16,6 +16,7 @@ from twofold.cli.held import held
 from twofold.cli.kafka import kafka
 from twofold.cli.keys import keys
 from twofold.cli.maintain import maintain
+from twofold.cli.prefect import prefect
 from twofold.cli.query import query
 from twofold.cli.receipt import receipt
 from twofold.cli.replay import replay
@@ -39,6 +40,7 @@ app.add_typer(held)
 app.add_typer(receipt)
 app.add_typer(keys)
 app.add_typer(view)
+app.add_typer(prefect)
 
 
 def main() -> None:

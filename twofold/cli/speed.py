@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
-from contextlib import nullcontext
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -26,6 +27,7 @@ def speed(
     """
     with responsive():
         from speed_layer.flight import SpeedServer
+        from speed_layer.heartbeat import beating
         from speed_layer.metrics import telling_metrics
         from speed_layer.worker import SpeedWorker
         from twofold.event_log.opening import log_opener
@@ -40,7 +42,8 @@ def speed(
     if metrics:
         check_port("The speed worker", "TWOFOLD_SPEED_METRICS_ADDRESS", *split_address(metrics))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("kafka").setLevel(logging.WARNING)
+    for name in ("kafka", "httpx"):  # httpx would tell of each heartbeat
+        logging.getLogger(name).setLevel(logging.WARNING)
     folding = SpeedWorker(
         Lake(settings.lake_root),
         log_opener(settings, share),
@@ -56,7 +59,10 @@ def speed(
     threading.Thread(target=server.serve, name="flight", daemon=True).start()
     memory_bytes = settings.speed_memory_bytes
     try:
-        with telling_metrics(folding, memory_bytes, *split_address(metrics)) if metrics else nullcontext():
+        with ExitStack() as beside:
+            if metrics:
+                beside.enter_context(telling_metrics(folding, memory_bytes, *split_address(metrics)))
+            beside.enter_context(beating(folding, f"{worker}.{replica}", settings.topic, os.environ))
             folding.run()
     finally:
         server.shutdown()
