@@ -8,6 +8,7 @@ from typing import Literal
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
+from prefect.events import emit_event
 from prefect.states import Completed, Failed
 
 from batch_layer.cycle import Folded
@@ -20,6 +21,7 @@ from flows.stage import stage, unsearched
 from twofold.errors import CycleHeld, Superseded, TurnTaken
 from twofold.hold import Holds
 from twofold.lake import Lake
+from twofold.prefect_events import CYCLE_HELD, lake_resource
 from twofold.publication import Publication
 from twofold.quality import Quality
 from twofold.settings import load_settings
@@ -70,17 +72,19 @@ def batch_cycle(max_records: int | None = None, engine: Literal["polars", "spark
     except TurnTaken as taken:
         return Completed(name="Skipped", message=str(taken))
     except CycleHeld as held:
-        return _held(lake, held)
+        return _held(lake, settings.topic, held)
     except Superseded as superseded:
         return Completed(name="Superseded", message=str(superseded))
 
 
-def _held(lake: Lake, held: CycleHeld) -> State[object]:
+def _held(lake: Lake, topic: str, held: CycleHeld) -> State[object]:
     """The cycle that is held fails, so that somebody looks; those that wait for it have nothing to do."""
     if not held.is_new:
         return Completed(name="Held", message=str(held))
     hold = next(each for each in Holds(lake).all() if each.number == held.number)
     _tell_checks(hold.quality, f"Hold {held.number}: nothing was published.")
+    told = {"prefect.resource.id": lake_resource(topic), "prefect.resource.name": f"the lake of {topic}"}
+    emit_event(CYCLE_HELD, told, payload={"hold": held.number})
     return Failed(name="Held", message=str(held))
 
 

@@ -6,8 +6,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
+from eventually import eventually
 from kafka import KafkaProducer
 from prefect.client.schemas.objects import State
 from scheduling import PrefectServer
@@ -27,6 +29,7 @@ from twofold.hold import Holds
 from twofold.lake import Lake
 from twofold.lane import Positions
 from twofold.port import free_port
+from twofold.prefect_events import CYCLE_HELD, lake_resource
 from twofold.publication import GENESIS, Publications, found_lake
 from twofold.records import OpenReader, RecordReader
 from twofold.settings import Settings
@@ -222,6 +225,14 @@ def test_a_run_may_name_another_engine_than_the_settings(
     assert run().is_completed()
 
 
+def held_events(server: PrefectServer, topic: Topic) -> list[dict[str, Any]]:
+    """What the server was told of cycles of a topic that are held."""
+    asked = {"event": {"name": [CYCLE_HELD]}, "resource": {"id": [lake_resource(topic.name)]}}
+    answer = httpx.post(f"{server.url}/events/filter", json={"filter": asked}, timeout=60).raise_for_status()
+    events: list[dict[str, Any]] = answer.json()["events"]
+    return events
+
+
 def test_a_poisoned_cycle_fails_as_held_and_the_next_wait_for_a_person(
     prefect: PrefectServer, kafka: str, topic: Topic, lake: Lake
 ) -> None:
@@ -237,6 +248,7 @@ def test_a_poisoned_cycle_fails_as_held_and_the_next_wait_for_a_person(
     waiting = run()
     assert (waiting.is_completed(), waiting.name) == (True, "Held")
     assert artifacts(prefect, waiting) == []
+    assert [event["payload"] for event in eventually(lambda: held_events(prefect, topic))] == [{"hold": 1}]
     assert Publications(lake).newest().sequence == 1
     assert len(Holds(lake).all()) == 1
     for command, outcome in (("release", "has what was held"), ("list", "published")):
