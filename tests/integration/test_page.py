@@ -153,7 +153,7 @@ def test_it_says_what_became_of_records_and_how_fresh_bars_are(browser: Browser,
         playwright.expect(lanes).to_have_count(2, timeout=PATIENCE_MS)
         accounts = [line[1:] for line in view.page.evaluate(LINES, "#lanes tbody tr[data-lane]")]
         told = api.get("/v1/lanes").json()["lanes"]
-        kinds = ("read", "folded", "duplicates", "dead_letters", "lost")
+        kinds = ("read", "folded", "duplicates", "dead_letters", "lost", "excluded")
         assert accounts == [[*(str(lane[kind]) for kind in kinds), "✓ adds up", "read"] for lane in told]
         playwright.expect(view.page.locator("#speed")).to_have_text("● live", timeout=PATIENCE_MS)
         playwright.expect(view.page.locator("#sequence")).to_have_text("#2", timeout=PATIENCE_MS)
@@ -173,13 +173,13 @@ def test_it_shows_the_last_batch_cycles(browser: Browser, market: SmallMarket) -
         playwright.expect(cycles).to_have_count(1, timeout=PATIENCE_MS)
         (first,) = view.page.evaluate(LINES, "#cycles tbody tr")
         assert first[0] == "#1"
-        assert first[3:8] == ["6", "5", "0", "1", "0"]
-        assert "views/bars" in first[8]
+        assert first[3:9] == ["6", "5", "0", "1", "0", "0"]
+        assert "views/bars" in first[9]
         market.trade("10:06:00")
         market.cycle()
         playwright.expect(cycles).to_have_count(2, timeout=PATIENCE_MS)
         newest, before = view.page.evaluate(LINES, "#cycles tbody tr")
-        assert (newest[0], newest[3:8]) == ("#2", ["1", "1", "0", "0", "0"])
+        assert (newest[0], newest[3:9]) == ("#2", ["1", "1", "0", "0", "0", "0"])
         assert newest[2].endswith(("s", "min"))
         assert before == first
         assert view.complaints == []

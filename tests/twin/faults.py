@@ -11,7 +11,7 @@ from dataclasses import replace
 from unittest.mock import patch
 
 import batch_layer.cycle
-import serving.answer
+import serving.merged
 import serving.speed_workers
 import speed_layer.base_fold
 import speed_layer.worker
@@ -95,7 +95,7 @@ def finality_too_early() -> Iterator[None]:
     def early(witnesses: Mapping[str, list[int]]) -> dict[str, int]:
         return {venue: times[0] for venue, times in witnesses.items() if times}
 
-    with patch.object(serving.answer, "watermarks_us", early):
+    with patch.object(serving.merged, "watermarks_us", early):
         yield
 
 
