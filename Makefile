@@ -13,7 +13,7 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do 
 # A capture of exchange trades; without one the simulator makes them.
 CAPTURE ?= $(firstword $(wildcard ../shared/data/*.gz))
 
-.PHONY: help setup demo smoke verify-receipts test test-spark twin conformance fuzz-api lint bench-ingest bench-freshness bench-memory bench-serving bench-push docs lock clean
+.PHONY: help setup demo smoke verify-receipts test test-spark twin conformance fuzz-api lint bench-ingest bench-freshness bench-memory bench-serving bench-push bench-batch docs lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ bench-serving: $(READY) ## processor time of an answer in each format, beside a 
 
 bench-push: $(READY) ## time from a produced trade to each of 1,000 readers of a stream having it
 	$(BIN)/python bench/push
+
+bench-batch: $(READY) ## rebuild minute bars by both engines, beside bare Polars and DuckDB (TRADES=n); needs Java 17 or 21
+	$(BIN)/python bench/batch $(if $(TRADES),--trades "$(TRADES)")
 
 docs: $(READY) ## write docs/settings.md and docs/metrics.md from what is declared
 	$(BIN)/python docs/settings_page.py

@@ -47,7 +47,7 @@ def build(lake: Lake, view: View, progress: Progress = lambda *_: None, clock: C
     if _is_there(publication, view):
         return Changed(publication, edition_of(publication, view.name, view.hash), is_new=False)
     spec = view_table(view, f"views/{view.name}-{view.hash}")
-    built = _fold_all(lake, spec, view, publication, progress)
+    built = fold_all(lake, spec, view, publication, progress)
     caught_up = _CaughtUp(lake, spec, view, publication, built)
     for _ in range(TRIES - 1):
         with suppress(Superseded):  # cycles on an object store keep no turns
@@ -55,7 +55,7 @@ def build(lake: Lake, view: View, progress: Progress = lambda *_: None, clock: C
     return change(lake, clock, caught_up, view.name, view.hash)
 
 
-def _fold_all(lake: Lake, spec: TableSpec, view: View, publication: Publication, progress: Progress) -> int:
+def fold_all(lake: Lake, spec: TableSpec, view: View, publication: Publication, progress: Progress) -> int:
     """Fold the trades of a publication, a commit a day, and give the version that has all of it."""
     writer = TableWriter(lake, spec)
     if writer.file_count():
