@@ -5,6 +5,7 @@ from smoke.capture import CaptureFacts, read_facts, write_made_up
 from smoke.comparison import Comparison
 from smoke.course import Course, run_course
 from smoke.engines import ENGINES
+from smoke.running import Running
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -22,7 +23,8 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> CaptureFacts:
 def course(facts: CaptureFacts, tmp_path_factory: pytest.TempPathFactory) -> Course:
     """One run over real Kafka, Delta and Prefect, which several tests look at."""
     folder = tmp_path_factory.mktemp("end-to-end")
-    return run_course(facts, folder, engines=ENGINES["polars"]._replace(replay_s=60.0), every_s=0.5, tell=print)
+    engines = ENGINES["polars"]._replace(replay_s=60.0)
+    return run_course(facts, folder, system=Running, engines=engines, every_s=0.5, tell=print)
 
 
 @pytest.fixture(scope="module")
