@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access.policy import Policy, peer
 from serving.metrics.requests import Requests
-from serving.presentation import Layout
+from serving.presentation import Presentation
 from serving.query import BaseChoice
 from serving.reply import PART_BYTES
 from serving.seam import Pair, Seam
@@ -28,8 +28,7 @@ MOST = 64
 """Requests that are remembered at most."""
 
 _OK = 200
-_CHANGING = {b"content-length"}
-_WRITTEN = b"content-encoding"
+_LENGTH, _WRITTEN = b"content-length", b"content-encoding"
 
 
 class Answered(NamedTuple):
@@ -41,7 +40,7 @@ class Answered(NamedTuple):
         pair: The pair that it was.
         state: The state of that.
         spoken: The answer.
-        layout: How it is laid out.
+        presentation: How it is written, which is as JSON.
     """
 
     base: BaseChoice
@@ -49,11 +48,11 @@ class Answered(NamedTuple):
     pair: Pair
     state: State
     spoken: Spoken
-    layout: Layout
+    presentation: Presentation
 
     def body(self) -> bytes:
         """The answer, as fresh as it is now."""
-        return b"".join((self.spoken.head(self.layout), orjson.dumps(self.state.freshness()), b"}"))
+        return b"".join(self.spoken.written(self.presentation, orjson.dumps(self.state.freshness())))
 
 
 class _Known(NamedTuple):
@@ -128,16 +127,17 @@ class Repeats:
     def _remember(
         self, key: tuple[object, ...], answered: Answered, route: str, headers: list[tuple[bytes, bytes]]
     ) -> None:
-        if any(name == _WRITTEN for name, _ in headers) or len(answered.body()) > PART_BYTES:
+        told = dict(headers)
+        if _WRITTEN in told or int(told[_LENGTH]) > PART_BYTES:
             return
         if len(self._known) >= MOST and key not in self._known:
             self._known.clear()
-        self._known[key] = _Known(answered, route, [pair for pair in headers if pair[0] not in _CHANGING])
+        self._known[key] = _Known(answered, route, [pair for pair in headers if pair[0] != _LENGTH])
 
 
 async def _repeat(known: _Known, send: Send) -> None:
     known.answered.spoken.times += 1
     body = known.answered.body()
-    headers = [*known.headers, (b"content-length", b"%d" % len(body))]
+    headers = [*known.headers, (_LENGTH, b"%d" % len(body))]
     await send({"type": "http.response.start", "status": _OK, "headers": headers})
     await send({"type": "http.response.body", "body": body})

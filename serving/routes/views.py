@@ -206,7 +206,7 @@ class Answering:
         if said.next is not None:
             headers |= {"Twofold-Next": str(said.next), "Link": _link(request, said.next)}
         elif cursor is None and presentation.format == "json":
-            note(request, Answered(query.base, names_base, pair, state, said, presentation.layout))
+            note(request, Answered(query.base, names_base, pair, state, said, presentation))
         return reply(said.written(presentation, freshness), MEDIA_TYPES[presentation.format], headers)
 
 
