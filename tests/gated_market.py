@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
 
 import pytest
 from small_market import SmallMarket
@@ -32,6 +34,15 @@ class GatedMarket(SmallMarket):
             lambda: NOW,
             Gate(10.0, lambda: NOW),
         )
+
+    @classmethod
+    def poisoned(cls, folder: Path) -> Self:
+        """A market with a publication, and beyond its cut trades of which half are a hundred times too high."""
+        market = cls(folder)
+        market.trade_well(0)
+        market.cycle()
+        market.trade_poison(1)
+        return market
 
     def trade_well(self, minute: int) -> None:
         """Log six trades of two symbols, in both lanes."""

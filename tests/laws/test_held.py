@@ -35,11 +35,7 @@ MINUTE_US = 60_000_000
 @pytest.fixture
 def market(tmp_path: Path) -> GatedMarket:
     """A market with a publication, and beyond its cut trades of which every other one is a hundred times too high."""
-    market = GatedMarket(tmp_path)
-    market.trade_well(0)
-    market.cycle()
-    market.trade_poison(1)
-    return market
+    return GatedMarket.poisoned(tmp_path)
 
 
 def closes(market: SmallMarket, publication: Publication) -> dict[tuple[str, str], str]:

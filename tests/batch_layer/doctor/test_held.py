@@ -21,10 +21,7 @@ NOON = datetime(2024, 8, 9, 12, tzinfo=UTC)
 @pytest.fixture
 def market(tmp_path: Path) -> GatedMarket:
     """A market with a cycle that is held."""
-    market = GatedMarket(tmp_path)
-    market.trade_well(0)
-    market.cycle()
-    market.trade_poison(1)
+    market = GatedMarket.poisoned(tmp_path)
     market.hold()
     return market
 
