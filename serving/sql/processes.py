@@ -30,6 +30,9 @@ Relations = Callable[[Sequence[str]], Sequence[pl.DataFrame]]
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """Has libraries start no threads when they are imported: a process that forks should have but one."""
 
+_OUT_OF_MEMORY = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT})
+"""How a process ends where a library, under the limit on addresses or stack, uses memory that it was refused."""
+
 
 class _Ended(Exception):
     """The process has ended before it has answered."""
@@ -193,6 +196,11 @@ class QueryProcess:
             return TooMuch(
                 f"The query takes too much: it was ended after {limits.processor_s} s of processor time. Have it read "
                 "fewer rows, or do less with each."
+            )
+        if -code in _OUT_OF_MEMORY:
+            return TooMuch(
+                f"The query takes too much: its process broke off ({signal.Signals(-code).name}), as it does where "
+                "memory or stack runs out. Have it read fewer rows, or nest less."
             )
         return QueryAborted(
             f"The process that ran the query ended before it had answered (exit code {code}). Ask again; where that "

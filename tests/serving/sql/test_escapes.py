@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import sys
 import threading
@@ -321,6 +322,25 @@ def test_killing_the_process_of_a_query_aborts_that_query_alone() -> None:
         assert isinstance(outcome[0], QueryAborted), outcome
         assert "ended before it had answered (exit code -9)" in str(outcome[0])
         assert_it_goes_on(processes)
+    processes.stop()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGSEGV, signal.SIGABRT])
+def test_a_process_that_breaks_off_where_memory_runs_out_says_that_its_query_takes_too_much(
+    ending: signal.Signals,
+) -> None:
+    processes = QueryProcesses(LIMITS, at_once=1)
+    assert_it_goes_on(processes)
+    (process,) = processes._all
+    outcome: list[Exception] = []
+    thread = threading.Thread(target=lambda: outcome.append(failure(processes, ENDLESS)))
+    thread.start()
+    eventually(lambda: busy(process))
+    psutil.Process(process._process.pid).children()[0].send_signal(ending)  # type: ignore[union-attr]  # it runs
+    thread.join()
+    assert isinstance(outcome[0], TooMuch), outcome
+    assert f"broke off ({ending.name})" in str(outcome[0])
+    assert_it_goes_on(processes)
     processes.stop()
 
 
